@@ -1,1 +1,29 @@
-//! stub
+//! The words everyone shares: ids, money, time, text, context, changes, faults, pages.
+//!
+//! Nothing here performs IO or knows a database, a protocol or a clock.
+#![warn(missing_docs)]
+
+#[macro_use]
+mod text_enum;
+
+pub mod change;
+pub mod context;
+pub mod fault;
+pub mod ids;
+pub mod money;
+pub mod page;
+pub mod permission;
+pub mod reference;
+pub mod text;
+pub mod time;
+
+pub use change::{Change, Recorded, Subject};
+pub use context::{Actor, Cx};
+pub use fault::{Fault, FaultKind, FaultSpec};
+pub use ids::*;
+pub use money::{Currency, Money};
+pub use page::{Cursor, Page, PageRequest};
+pub use permission::{Permission, Permissions};
+pub use reference::Reference;
+pub use text::{EmailAddress, LongText, Name, Patch, Untrusted};
+pub use time::{LocalTime, Timestamp, Zone};

@@ -1,1 +1,35 @@
-//! stub
+//! Everything EventOS can do, as operations over PostgreSQL. Surfaces call [`App::run`] and nothing else.
+//!
+//! Subjects, lowest first; a subject uses only those above it in this list, and only what their `mod.rs` exports:
+//! [`organizations`], [`tokens`], [`audit`], [`venues`], [`inventory`], [`events`], [`ticket_types`],
+//! [`tickets`], [`orders`], [`check_ins`], [`reports`], [`lifecycle`].
+#![warn(missing_docs)]
+
+pub mod app;
+pub mod catalog;
+mod faults;
+pub mod lookup;
+pub mod operation;
+pub mod people;
+pub mod permission;
+pub mod schema;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub mod audit;
+pub mod check_ins;
+pub mod events;
+pub mod inventory;
+pub mod lifecycle;
+pub mod orders;
+pub mod organizations;
+pub mod reports;
+pub mod ticket_types;
+pub mod tickets;
+pub mod tokens;
+pub mod venues;
+
+pub use app::{App, Options, RunError};
+pub use catalog::CATALOG;
+pub use operation::{Effect, Entry, Operation, Shelf, Toolset};
+pub use store::{Seen, Sessions, Store};

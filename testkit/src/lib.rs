@@ -1,1 +1,146 @@
-//! stub
+//! A database of its own for every test, cloned from a migrated template. For tests only.
+#![warn(missing_docs)]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should stop at once"
+)]
+
+use std::{fmt::Write as _, str::FromStr, sync::OnceLock};
+
+use sha2::{Digest, Sha256};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection,
+    postgres::PgConnectOptions,
+};
+use store::{Options, Store};
+
+/// A server to test against instead of the one kept under `target/`: a URL of a superuser.
+const SERVER: &str = "EVENTOS_TEST_DATABASE_URL";
+
+/// A database that is dropped with the value.
+pub struct TestDatabase {
+    name: String,
+    url: String,
+}
+
+impl TestDatabase {
+    /// Clones the template, making it first if the migrations are new.
+    pub async fn create() -> Self {
+        let template = template().await;
+        let name = format!("test_{}", uuid::Uuid::new_v4().simple());
+        let mut admin = connect("postgres").await;
+        admin
+            .execute(AssertSqlSafe(format!(
+                "create database {name} template {template} strategy file_copy"
+            )))
+            .await
+            .unwrap();
+        Self {
+            url: url(&name),
+            name,
+        }
+    }
+
+    /// Its URL, as the owner of the tables.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A connection as the owner of the tables, who is held back by nothing: for looking behind the curtain.
+    pub async fn owner(&self) -> PgConnection {
+        connect(&self.name).await
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let name = self.name.clone();
+        // Drop runs inside the test's runtime, which cannot be blocked on.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let drop = AssertSqlSafe(format!("drop database if exists {name} with (force)"));
+                connect("postgres").await.execute(drop).await.unwrap();
+            });
+        });
+        // A database left behind is pruned when the server is next started.
+        drop(dropping.join());
+    }
+}
+
+/// The server's URL with another database in it.
+fn url(database: &str) -> String {
+    let (base, query) = server_url().split_once('?').unwrap_or((server_url(), ""));
+    let (server, _) = base.rsplit_once('/').unwrap();
+    format!("{server}/{database}?{query}")
+}
+
+async fn connect(database: &str) -> PgConnection {
+    PgConnectOptions::from_str(&url(database))
+        .unwrap()
+        .disable_statement_logging()
+        .connect()
+        .await
+        .unwrap()
+}
+
+fn server_url() -> &'static str {
+    static URL: OnceLock<String> = OnceLock::new();
+    URL.get_or_init(|| std::env::var(SERVER).unwrap())
+}
+
+/// The name of the migrated template, made under a lock when it is missing.
+async fn template() -> String {
+    let mut hash = Sha256::new();
+    for (version, _, sql) in store::migrations() {
+        hash.update(version.to_be_bytes());
+        hash.update(sql);
+    }
+    let digest = hash.finalize();
+    let name = digest[..8]
+        .iter()
+        .fold("template_".to_owned(), |mut name, byte| {
+            write!(name, "{byte:02x}").unwrap();
+            name
+        });
+    let mut admin = connect("postgres").await;
+    let exists = async |admin: &mut PgConnection| -> bool {
+        let query =
+            sqlx::query_scalar("select exists (select from pg_database where datname = $1)");
+        query.bind(&name).fetch_one(admin).await.unwrap()
+    };
+    if exists(&mut admin).await {
+        return name;
+    }
+    admin
+        .execute("select pg_advisory_lock(7236451)")
+        .await
+        .unwrap();
+    if !exists(&mut admin).await {
+        let making = format!("{name}_making");
+        admin
+            .execute(AssertSqlSafe(format!(
+                "drop database if exists {making} with (force)"
+            )))
+            .await
+            .unwrap();
+        admin
+            .execute(AssertSqlSafe(format!("create database {making}")))
+            .await
+            .unwrap();
+        let store = Store::connect(&Options::new(url(&making))).unwrap();
+        store.migrate().await.unwrap();
+        store.close().await;
+        admin
+            .execute(AssertSqlSafe(format!(
+                "alter database {making} rename to {name}"
+            )))
+            .await
+            .unwrap();
+    }
+    admin.close().await.unwrap();
+    name
+}

@@ -1,0 +1,265 @@
+//! The one door: every surface runs operations through [`App::run`].
+
+use std::{num::NonZeroU32, sync::Arc, time::Instant};
+
+use domain::{Cx, Fault, FaultKind, FaultSpec, Permission, context::Mode};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use sha2::{Digest, Sha256};
+use store::{Remembered, Sessions, Store, StoreError};
+use tracing::Instrument as _;
+
+use crate::operation::{Effect, Operation};
+
+/// Limits on what one actor may ask for.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Operations per minute and actor; 0 for no limit.
+    pub operations_per_minute: u32,
+    /// How many of them may come at once.
+    pub burst: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            operations_per_minute: 1_200,
+            burst: 300,
+        }
+    }
+}
+
+/// EventOS: a store and the rules.
+#[derive(Clone)]
+pub struct App {
+    store: Store,
+    limiter: Option<Arc<DefaultKeyedRateLimiter<String>>>,
+}
+
+impl App {
+    /// EventOS on a store.
+    pub fn new(store: Store, options: Options) -> Self {
+        let limiter = NonZeroU32::new(options.operations_per_minute).map(|per_minute| {
+            let burst = NonZeroU32::new(options.burst).unwrap_or(NonZeroU32::MIN);
+            Arc::new(RateLimiter::keyed(
+                Quota::per_minute(per_minute).allow_burst(burst),
+            ))
+        });
+        Self { store, limiter }
+    }
+
+    /// Where operations open their transactions.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Where surfaces keep their clients' sessions.
+    pub fn sessions(&self) -> Sessions {
+        self.store.sessions()
+    }
+
+    /// Whether the database answers: its version.
+    pub async fn ping(&self) -> Result<String, StoreError> {
+        self.store.ping().await
+    }
+
+    /// The end of the change feed; see [`Store::feed_position`].
+    pub async fn feed_position(&self) -> Result<i64, StoreError> {
+        self.store.feed_position().await
+    }
+
+    /// What changed behind a position of the feed; see [`Store::changes_after`].
+    pub async fn changes_after(
+        &self,
+        position: i64,
+    ) -> Result<(Vec<store::Seen>, i64), StoreError> {
+        self.store.changes_after(position).await
+    }
+
+    /// Runs an operation: permission, rate limit, idempotency, the operation itself, one line in the log.
+    pub async fn run<O: Operation>(
+        &self,
+        cx: &Cx,
+        input: O,
+    ) -> Result<O::Output, RunError<O::Error>> {
+        let span = tracing::info_span!(
+            "operation",
+            operation.name = O::NAME,
+            organization.id = %cx.organization_id,
+            request.id = %cx.request_id.simple(),
+        );
+        let started = Instant::now();
+        let outcome = self.run_checked(cx, input).instrument(span.clone()).await;
+        let _entered = span.enter();
+        let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
+        match &outcome {
+            Ok(_) => tracing::info!(duration_ms, "Operation done"),
+            Err(error) => log_refusal(error, duration_ms),
+        }
+        outcome
+    }
+
+    async fn run_checked<O: Operation>(
+        &self,
+        cx: &Cx,
+        input: O,
+    ) -> Result<O::Output, RunError<O::Error>> {
+        if !cx.may(O::NEEDS) {
+            return Err(RunError::Forbidden {
+                operation: O::NAME,
+                needs: O::NEEDS,
+            });
+        }
+        let over_limit = |limiter: &Arc<DefaultKeyedRateLimiter<String>>| {
+            limiter.check_key(&cx.actor.key()).is_err()
+        };
+        if self.limiter.as_ref().is_some_and(over_limit) {
+            return Err(RunError::Limited);
+        }
+        let mut cx = cx.clone();
+        cx.operation = O::NAME;
+        if O::EFFECT == Effect::Read {
+            cx.mode = Mode::ReadOnly;
+        }
+        if cx.mode != Mode::Live {
+            cx.idempotency = None;
+        }
+        if let Some(idempotency) = &mut cx.idempotency {
+            if !(1..=200).contains(&idempotency.key.chars().count()) {
+                return Err(RunError::KeyMalformed);
+            }
+            let canonical = serde_json::to_vec(&input).expect("a command is plain data");
+            idempotency.input = Sha256::digest(canonical).into();
+        }
+        if let Some(answer) = self.remembered::<O>(&cx).await? {
+            return Ok(answer);
+        }
+        match input.run(self, &cx).await {
+            Err(error) if error.spec().code == "already_done" => {
+                match self.remembered::<O>(&cx).await? {
+                    Some(answer) => Ok(answer),
+                    None => Err(RunError::Operation(error)),
+                }
+            }
+            outcome => outcome.map_err(RunError::Operation),
+        }
+    }
+
+    async fn remembered<O: Operation>(
+        &self,
+        cx: &Cx,
+    ) -> Result<Option<O::Output>, RunError<O::Error>> {
+        let Some(idempotency) = &cx.idempotency else {
+            return Ok(None);
+        };
+        match self.store.read(cx).await?.remembered(idempotency).await? {
+            Remembered::Nothing => Ok(None),
+            Remembered::Answer(answer) => Ok(Some(answer)),
+            Remembered::OtherRequest => Err(RunError::KeyReused),
+        }
+    }
+}
+
+/// Logs a refusal once: defects with their whole chain, the caller's own mistakes in one word.
+fn log_refusal<E: Fault>(error: &RunError<E>, duration_ms: f64) {
+    let spec = error.spec();
+    if matches!(spec.kind, FaultKind::Internal | FaultKind::Unavailable) {
+        let mut chain = error.to_string();
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            chain = format!("{chain}: {cause}");
+            source = cause.source();
+        }
+        tracing::error!(
+            duration_ms,
+            code = spec.code,
+            error = chain,
+            "Operation failed"
+        );
+    } else {
+        tracing::info!(duration_ms, code = spec.code, "Operation refused");
+    }
+}
+
+/// Why an operation did not run, or how it refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError<E: Fault> {
+    /// The caller lacks the permission.
+    #[error("{operation} needs the permission {needs}, which this connection does not have")]
+    Forbidden {
+        /// What was asked for.
+        operation: &'static str,
+        /// What it needs.
+        needs: Permission,
+    },
+    /// Too many operations in a short time.
+    #[error("too many requests in a short time")]
+    Limited,
+    /// The idempotency key was used for something else.
+    #[error("this idempotency key was used before, for a different request")]
+    KeyReused,
+    /// The idempotency key is empty or too long.
+    #[error("an idempotency key has 1 to 200 characters")]
+    KeyMalformed,
+    /// The store failed before the operation began.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The operation's own refusal.
+    #[error(transparent)]
+    Operation(E),
+}
+
+const FORBIDDEN: FaultSpec = FaultSpec::new(
+    FaultKind::Forbidden,
+    "forbidden",
+    "Ask an owner of the organization for a token with this scope, or for the thing to be done.",
+);
+const LIMITED: FaultSpec = FaultSpec::new(
+    FaultKind::Limited,
+    "rate_limited",
+    "Wait a few seconds, then go on more slowly.",
+);
+const KEY_REUSED: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "idempotency_key_reused",
+    "Use a new key for a new request.",
+);
+const KEY_MALFORMED: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "idempotency_key_malformed",
+    "Use a short random key, such as a UUID.",
+);
+
+impl<E: Fault> Fault for RunError<E> {
+    fn specs() -> Vec<FaultSpec> {
+        let mut specs = vec![FORBIDDEN, LIMITED, KEY_REUSED, KEY_MALFORMED];
+        specs.extend(StoreError::specs());
+        specs
+    }
+
+    fn spec(&self) -> FaultSpec {
+        match self {
+            Self::Forbidden { .. } => FORBIDDEN,
+            Self::Limited => LIMITED,
+            Self::KeyReused => KEY_REUSED,
+            Self::KeyMalformed => KEY_MALFORMED,
+            Self::Store(error) => error.spec(),
+            Self::Operation(error) => error.spec(),
+        }
+    }
+
+    fn field(&self) -> Option<String> {
+        if let Self::Operation(error) = self {
+            error.field()
+        } else {
+            None
+        }
+    }
+
+    fn candidates(&self) -> Vec<domain::fault::Candidate> {
+        if let Self::Operation(error) = self {
+            error.candidates()
+        } else {
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! `list_changes`: the audit trail, newest first.
+
+use domain::{ChangeId, Cursor, Cx, Page, PageRequest, Permission, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use store::StoreError;
+
+use super::sql;
+use crate::{App, Effect, Operation};
+
+/// The audit trail, newest first: who changed what, when, through which program. Rows cannot be changed or removed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ListChanges {
+    /// Only this kind, such as `order.placed`, or all of a subject, such as `order`.
+    pub kind: Option<String>,
+    /// Only changes of this thing (any id); for an event also those of its orders and tickets.
+    pub subject: Option<String>,
+    /// Which page.
+    #[serde(flatten)]
+    pub page: PageRequest,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangeRecord {
+    /// Its id.
+    pub id: ChangeId,
+    /// When.
+    pub at: Timestamp,
+    /// What happened, such as `order.placed`.
+    pub kind: String,
+    /// What it is about.
+    pub subject: String,
+    /// The same as a sentence.
+    pub summary: String,
+    /// Who did it: a user, a token, or a part of EventOS.
+    pub actor: String,
+    /// For whom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<String>,
+    /// The program, as it called itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// Through which operation.
+    pub operation: String,
+    /// The details.
+    #[schemars(extend("x-detail" = true))]
+    pub payload: serde_json::Value,
+}
+
+impl Operation for ListChanges {
+    const NAME: &'static str = "list_changes";
+    const EFFECT: Effect = Effect::Read;
+    const NEEDS: Permission = Permission::AuditRead;
+    type Output = Page<ChangeRecord>;
+    type Error = StoreError;
+
+    async fn run(self, app: &App, cx: &Cx) -> Result<Page<ChangeRecord>, StoreError> {
+        let mut tx = app.store().read(cx).await?;
+        let rows = sql::list(tx.conn(), &self).await?;
+        Ok(Page::cut(rows, self.page, |row| Cursor {
+            key: row.at.as_microseconds(),
+            id: row.id.into(),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        organizations::UpdateOrganization,
+        permission::Role,
+        testing::{Scene, assert_refused},
+    };
+
+    async fn rename(scene: &Scene, cx: &Cx, name: &str) {
+        let command = UpdateOrganization {
+            name: Some(name.parse().unwrap()),
+            ..UpdateOrganization::default()
+        };
+        scene.app.run(cx, command).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn records_who_did_what_through_which_program() {
+        let scene = Scene::new().await;
+        let cx = scene.cx.clone().with_client("claude-code 2.1");
+        rename(&scene, &cx, "Nordlicht").await;
+        let last = scene.changes().await.pop().unwrap();
+        assert_eq!(
+            (last.kind.as_str(), last.operation.as_str()),
+            ("organization.updated", "update_organization")
+        );
+        assert_eq!(last.actor, cx.actor.key());
+        assert_eq!(last.client.as_deref(), Some("claude-code 2.1"));
+    }
+
+    #[tokio::test]
+    async fn pages_without_gaps_or_repeats() {
+        let scene = Scene::new().await;
+        for n in 0..5 {
+            rename(&scene, &scene.cx, &format!("Name {n}")).await;
+        }
+        let mut seen = Vec::new();
+        let mut page = PageRequest {
+            cursor: None,
+            limit: Some(2),
+        };
+        loop {
+            let answer = scene
+                .run(ListChanges {
+                    page,
+                    ..ListChanges::default()
+                })
+                .await
+                .unwrap();
+            seen.extend(answer.items.iter().map(|c| c.id));
+            let Some(next) = answer.next else { break };
+            page.cursor = Some(next);
+        }
+        assert_eq!(seen.len(), 6, "five renames and the founding");
+        assert!(seen.is_sorted_by(|a, b| a > b));
+    }
+
+    #[tokio::test]
+    async fn filters_by_kind() {
+        let scene = Scene::new().await;
+        rename(&scene, &scene.cx, "Nordlicht").await;
+        for (kind, count) in [
+            ("organization", 2),
+            ("organization.updated", 1),
+            ("order", 0),
+        ] {
+            let command = ListChanges {
+                kind: Some(kind.to_owned()),
+                ..ListChanges::default()
+            };
+            assert_eq!(
+                scene.run(command).await.unwrap().items.len(),
+                count,
+                "{kind}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn shows_nothing_of_another_organization() {
+        let scene = Scene::new().await;
+        let other = scene.other_organization().await;
+        rename(&scene, &other, "Theirs").await;
+        assert_eq!(scene.changes().await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn is_closed_to_those_without_the_permission() {
+        let scene = Scene::new().await;
+        let outcome = scene
+            .app
+            .run(&scene.as_role(Role::Viewer), ListChanges::default())
+            .await;
+        assert_refused(outcome, "forbidden");
+    }
+}

@@ -1,0 +1,53 @@
+//! Every operation, once. Surfaces iterate over this list; adding a line is what makes an operation exist for them.
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use serde_json::Value;
+
+use crate::{
+    audit::ListChanges,
+    events::{ArchiveEvent, CreateEvent, ListEvents, UpdateEvent},
+    operation::{
+        Entry,
+        Shelf::{Operators, Searchable, Shown},
+        Toolset::{Events, Organization},
+        entry,
+    },
+    organizations::{GetContext, ListMembers, UpdateOrganization},
+    tokens::{CreateToken, ListTokens, RevokeToken},
+    venues::{ArchiveVenue, ListVenues, SaveVenue},
+};
+
+/// All operations, by toolset, in the order in which models read them.
+pub const CATALOG: &[Entry] = &[
+    entry::<GetContext>(Organization, Shown),
+    entry::<UpdateOrganization>(Organization, Searchable),
+    entry::<ListMembers>(Organization, Searchable),
+    entry::<ListChanges>(Organization, Searchable),
+    entry::<CreateToken>(Organization, Operators),
+    entry::<ListTokens>(Organization, Operators),
+    entry::<RevokeToken>(Organization, Operators),
+    entry::<ListVenues>(Events, Shown),
+    entry::<SaveVenue>(Events, Shown),
+    entry::<ArchiveVenue>(Events, Searchable),
+    entry::<ListEvents>(Events, Shown),
+    entry::<CreateEvent>(Events, Shown),
+    entry::<UpdateEvent>(Events, Shown),
+    entry::<ArchiveEvent>(Events, Searchable),
+];
+
+/// The entry of an operation's name.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    CATALOG.iter().find(|entry| entry.name == name)
+}
+
+/// The input schema of an operation's name, made once.
+pub fn input_schema(name: &str) -> &'static Value {
+    static SCHEMAS: LazyLock<HashMap<&'static str, Value>> = LazyLock::new(|| {
+        CATALOG
+            .iter()
+            .map(|entry| (entry.name, entry.input_schema()))
+            .collect()
+    });
+    SCHEMAS.get(name).unwrap_or(&Value::Null)
+}

@@ -1,0 +1,90 @@
+//! What can happen to an event, short of publishing and cancelling.
+
+use domain::{Change, EventId, Subject};
+use serde::Serialize;
+
+/// An event was created, from nothing or as a copy.
+#[derive(Debug, Serialize)]
+pub struct EventCreated {
+    pub(crate) event_id: EventId,
+    pub(crate) title: String,
+    pub(crate) when: String,
+    pub(crate) source_id: Option<EventId>,
+}
+
+impl Change for EventCreated {
+    const KIND: &'static str = "event.created";
+    fn subject(&self) -> Subject {
+        self.event_id.into()
+    }
+    fn summary(&self) -> String {
+        let how = if self.source_id.is_some() {
+            "as a copy "
+        } else {
+            ""
+        };
+        format!(
+            "Creates the event {:?} {how}as a draft: {}",
+            self.title, self.when
+        )
+    }
+}
+
+/// An event's details changed.
+#[derive(Debug, Serialize)]
+pub struct EventUpdated {
+    pub(super) event_id: EventId,
+    pub(super) title: String,
+    /// Each field that changed, with its value before and after.
+    pub(super) changed: Vec<FieldChange>,
+}
+
+/// One field, before and after.
+#[derive(Debug, Serialize)]
+pub struct FieldChange {
+    pub(super) field: &'static str,
+    pub(super) before: Option<String>,
+    pub(super) after: Option<String>,
+}
+
+impl Change for EventUpdated {
+    const KIND: &'static str = "event.updated";
+    fn subject(&self) -> Subject {
+        self.event_id.into()
+    }
+    fn summary(&self) -> String {
+        let show = |value: &Option<String>| match value {
+            Some(text) if text.chars().count() > 60 => {
+                format!("{:?}…", text.chars().take(60).collect::<String>())
+            }
+            Some(text) => format!("{text:?}"),
+            None => "nothing".to_owned(),
+        };
+        let fields = self
+            .changed
+            .iter()
+            .map(|c| format!("{} from {} to {}", c.field, show(&c.before), show(&c.after)));
+        format!(
+            "Changes the event {:?}: {}",
+            self.title,
+            fields.collect::<Vec<_>>().join("; ")
+        )
+    }
+}
+
+/// An event was put away.
+#[derive(Debug, Serialize)]
+pub struct EventArchived {
+    pub(super) event_id: EventId,
+    pub(super) title: String,
+}
+
+impl Change for EventArchived {
+    const KIND: &'static str = "event.archived";
+    fn subject(&self) -> Subject {
+        self.event_id.into()
+    }
+    fn summary(&self) -> String {
+        format!("Archives the event {:?}", self.title)
+    }
+}

@@ -1,0 +1,24 @@
+//! Specs that several operations share.
+
+use domain::{FaultKind, FaultSpec};
+
+/// An update without a field.
+pub(crate) const NOTHING_GIVEN: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "nothing_given",
+    "Give at least one field that should change.",
+);
+
+/// An update based on an older version of the thing.
+pub(crate) const CHANGED_MEANWHILE: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "changed_meanwhile",
+    "Read it again, decide whether your change still fits, and send it with the new version.",
+);
+
+/// A name that another thing of the kind has.
+pub(crate) const NAME_TAKEN: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "name_taken",
+    "Choose another name, or change the existing one by its id.",
+);

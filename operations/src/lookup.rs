@@ -1,0 +1,123 @@
+//! Finding what a caller means: by id, by exact name, and otherwise saying what was near.
+
+use domain::{Fault, FaultKind, FaultSpec, fault::Candidate};
+use store::StoreError;
+
+/// A reference that leads to nothing, or to several things.
+#[derive(Debug, thiserror::Error)]
+pub enum LookupError {
+    /// Nothing has this id or name.
+    #[error("there is no {noun} {given:?}{}", did_you_mean(.candidates))]
+    NotFound {
+        /// `event`, `venue`, …
+        noun: &'static str,
+        /// What was asked for.
+        given: String,
+        /// Similar names.
+        candidates: Vec<Candidate>,
+    },
+    /// Several things have this name.
+    #[error("{} {noun}s are called {given:?}", .candidates.len())]
+    Ambiguous {
+        /// `event`, `venue`, …
+        noun: &'static str,
+        /// What was asked for.
+        given: String,
+        /// All of them.
+        candidates: Vec<Candidate>,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn did_you_mean(candidates: &[Candidate]) -> String {
+    let names: Vec<String> = candidates.iter().map(|c| format!("{:?}", c.name)).collect();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("; similar: {}", names.join(", "))
+    }
+}
+
+const NOT_FOUND: FaultSpec = FaultSpec::new(
+    FaultKind::NotFound,
+    "not_found",
+    "Use the id of a candidate, or look it up with the matching list tool; never invent an id.",
+);
+const AMBIGUOUS: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "ambiguous_name",
+    "Ask which one is meant, then use its id.",
+);
+
+impl Fault for LookupError {
+    fn specs() -> Vec<FaultSpec> {
+        vec![NOT_FOUND, AMBIGUOUS]
+    }
+
+    fn spec(&self) -> FaultSpec {
+        match self {
+            Self::NotFound { .. } => NOT_FOUND,
+            Self::Ambiguous { .. } => AMBIGUOUS,
+            Self::Store(error) => error.spec(),
+        }
+    }
+
+    fn field(&self) -> Option<String> {
+        match self {
+            Self::NotFound { noun, .. } | Self::Ambiguous { noun, .. } => {
+                Some(noun.replace(' ', "_"))
+            }
+            Self::Store(_) => None,
+        }
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
+        match self {
+            Self::NotFound { candidates, .. } | Self::Ambiguous { candidates, .. } => {
+                candidates.clone()
+            }
+            Self::Store(_) => Vec::new(),
+        }
+    }
+}
+
+impl From<sqlx::Error> for LookupError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// A row that a name may mean: its id, what people call it, and whether the name fits exactly.
+pub(crate) struct Hit<I> {
+    pub(crate) id: I,
+    pub(crate) label: String,
+    pub(crate) exact: bool,
+}
+
+/// The one exact hit; otherwise a refusal with what is near.
+pub(crate) fn the_one<I: domain::ids::Id>(
+    noun: &'static str,
+    given: &str,
+    hits: Vec<Hit<I>>,
+) -> Result<I, LookupError> {
+    let candidate = |h: &Hit<I>| Candidate {
+        id: h.id.to_string(),
+        name: h.label.clone(),
+    };
+    let exact: Vec<&Hit<I>> = hits.iter().filter(|h| h.exact).collect();
+    match exact.as_slice() {
+        [only] => Ok(only.id),
+        [] => Err(LookupError::NotFound {
+            noun,
+            given: given.to_owned(),
+            candidates: hits.iter().map(candidate).collect(),
+        }),
+        several => Err(LookupError::Ambiguous {
+            noun,
+            given: given.to_owned(),
+            candidates: several.iter().map(|h| candidate(h)).collect(),
+        }),
+    }
+}

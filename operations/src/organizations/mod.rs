@@ -1,0 +1,20 @@
+//! Organizations: the tenant, its defaults and its members.
+//!
+//! Owns `organization`, `users`, `member`. Operations: `get_context`, `update_organization`, `list_members`.
+//! Changes: `organization.created`, `organization.updated`.
+
+pub mod changes;
+mod found;
+mod get_context;
+mod list_members;
+mod model;
+mod sql;
+mod update_organization;
+
+pub use found::{FoundOrganization, find_organization, found_organization};
+pub use get_context::{Context, GetContext};
+pub use list_members::{ListMembers, Member, MemberList};
+pub use model::Organization;
+pub use update_organization::{UpdateOrganization, UpdateOrganizationError};
+
+pub(crate) use sql::{current, slug_form};

@@ -1,0 +1,144 @@
+//! Every query on `organization`, `users` and `member`.
+
+use domain::{Currency, Cx, Name, OrganizationId, UserId, Zone};
+use sqlx::PgConnection;
+
+use super::{list_members::Member, model::Organization};
+use crate::permission::Role;
+
+/// The organization of the transaction.
+pub(crate) async fn current(conn: &mut PgConnection) -> sqlx::Result<Organization> {
+    sqlx::query_as!(
+        Organization,
+        "select id, name, slug, currency, zone from organization"
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Text in the form of a slug: `Spring Gala 2027!` is `spring-gala-2027`. Empty when no letter survives.
+pub(crate) async fn slug_form(conn: &mut PgConnection, text: &str) -> sqlx::Result<String> {
+    sqlx::query_scalar!(
+        r#"select left(trim(both '-' from regexp_replace(search_form($1), '[^a-z0-9]+', '-', 'g')), 80) as "slug!""#,
+        text
+    )
+    .fetch_one(conn)
+    .await
+    .map(|slug| slug.trim_matches('-').to_owned())
+}
+
+pub(super) async fn insert(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    organization: &Organization,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into organization (id, name, slug, currency, zone, created_at, updated_at) values ($1, $2, $3, $4, $5, $6, $6)",
+        organization.id as _,
+        organization.name,
+        organization.slug,
+        organization.currency as _,
+        &organization.zone as _,
+        cx.now as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn update(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    name: Option<&Name>,
+    currency: Option<Currency>,
+    zone: Option<&Zone>,
+) -> sqlx::Result<Organization> {
+    sqlx::query_as!(
+        Organization,
+        "update organization set name = coalesce($1, name), currency = coalesce($2, currency), \
+           zone = coalesce($3, zone), updated_at = $4 \
+         returning id, name, slug, currency, zone",
+        name as _,
+        currency as _,
+        zone as _,
+        cx.now as _,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+pub(super) async fn find_user(
+    conn: &mut PgConnection,
+    email: &str,
+) -> sqlx::Result<Option<UserId>> {
+    sqlx::query_scalar!("select id from users where lower(email) = lower($1)", email)
+        .fetch_optional(conn)
+        .await
+}
+
+pub(super) async fn insert_user(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    email: &str,
+    name: &str,
+) -> sqlx::Result<UserId> {
+    let id = cx.new_id::<UserId>();
+    sqlx::query!(
+        "insert into users (id, email, name, created_at) values ($1, $2, $3, $4)",
+        id as _,
+        email,
+        name,
+        cx.now as _
+    )
+    .execute(conn)
+    .await?;
+    Ok(id)
+}
+
+pub(super) async fn insert_member(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    user_id: UserId,
+    role: Role,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into member (organization_id, user_id, role, created_at) values ($1, $2, $3, $4)",
+        cx.organization_id as _,
+        user_id as _,
+        role as _,
+        cx.now as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn members(conn: &mut PgConnection) -> sqlx::Result<Vec<Member>> {
+    sqlx::query_as!(
+        Member,
+        "select member.user_id, users.name, users.email, member.role \
+         from member join users on users.id = member.user_id order by member.created_at, member.user_id"
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Organizations with this slug, or all of them, with an owner of each. Needs the system role.
+pub(super) async fn find(
+    conn: &mut PgConnection,
+    slug: Option<&str>,
+) -> sqlx::Result<Vec<(OrganizationId, String, UserId)>> {
+    let rows = sqlx::query!(
+        "select distinct on (organization.id) organization.id, organization.slug, member.user_id \
+         from organization join member on member.organization_id = organization.id and member.role = 'owner' \
+         where $1::text is null or organization.slug = $1 \
+         order by organization.id, member.created_at limit 50",
+        slug
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.id, row.slug, row.user_id))
+        .collect())
+}

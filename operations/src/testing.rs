@@ -1,0 +1,200 @@
+//! Scenes for tests: an organization on its own database, with verbs to fill it.
+//!
+//! Behind the feature `testing`, so that the tests of surfaces start from the same scenes.
+
+use domain::{
+    Actor, Currency, Cx, Fault, OrganizationId, Permissions, Timestamp, UserId, context::Entropy,
+};
+use store::{Options as StoreOptions, Store};
+use testkit::TestDatabase;
+
+use crate::{
+    App, Operation, Options, RunError,
+    audit::{ChangeRecord, ListChanges},
+    events::CreateEvent,
+    organizations::{FoundOrganization, found_organization},
+    permission::Role,
+    venues::{SaveVenue, Venue},
+};
+
+/// The time of every scene: a Monday, in winter, 10:00 in Berlin.
+pub const NOW: &str = "2027-01-11T09:00:00Z";
+
+/// A context of no particular organization, for pure tests.
+pub fn context(permissions: Permissions) -> Cx {
+    let organization_id = OrganizationId::from(uuid::Uuid::nil());
+    let now = NOW.parse().expect("NOW is an instant");
+    Cx::at(
+        organization_id,
+        Actor::System { reason: "test" },
+        permissions,
+        now,
+        Entropy::seeded(1),
+    )
+}
+
+/// An organization with an owner, on a database of its own that goes away with the scene.
+pub struct Scene {
+    /// EventOS on the scene's database.
+    pub app: App,
+    /// The owner's context at [`NOW`].
+    pub cx: Cx,
+    /// The database itself, for looking behind the curtain.
+    pub database: TestDatabase,
+}
+
+impl Scene {
+    /// A fresh organization.
+    pub async fn new() -> Self {
+        let database = TestDatabase::create().await;
+        let store = Store::connect(&StoreOptions::new(database.url()))
+            .expect("the test database has a valid URL");
+        let app = App::new(
+            store,
+            Options {
+                operations_per_minute: 0,
+                burst: 0,
+            },
+        );
+        let cx = found(&app, "scene").await;
+        Self { app, cx, database }
+    }
+
+    /// Runs an operation as the owner.
+    pub async fn run<O: Operation>(&self, operation: O) -> Result<O::Output, RunError<O::Error>> {
+        self.app.run(&self.cx, operation).await
+    }
+
+    /// The owner's context at another time.
+    pub fn at(&self, now: &str) -> Cx {
+        self.cx
+            .clone()
+            .with_now(now.parse().expect("a test gives an instant"))
+    }
+
+    /// The owner's context with the permissions of another role.
+    pub fn as_role(&self, role: Role) -> Cx {
+        self.cx.clone().with_permissions(role.permissions())
+    }
+
+    /// The owner's context of another organization on the same database.
+    pub async fn other_organization(&self) -> Cx {
+        found(&self.app, "other").await
+    }
+
+    /// A venue with a name and the organization's zone.
+    pub async fn venue(&self, name: &str) -> Venue {
+        let name = Some(name.parse().expect("a short name"));
+        self.run(SaveVenue {
+            name,
+            ..SaveVenue::default()
+        })
+        .await
+        .expect("the name is free")
+    }
+
+    /// The audit trail, oldest first.
+    pub async fn changes(&self) -> Vec<ChangeRecord> {
+        let mut changes = self
+            .run(ListChanges::default())
+            .await
+            .expect("the owner sees the trail")
+            .items;
+        changes.reverse();
+        changes
+    }
+
+    /// Asserts that a repeat under the same key gives the same answer and changes nothing, and that the key
+    /// is refused for another operation's input.
+    pub async fn assert_idempotent<O>(&self, operation: O)
+    where
+        O: Operation + Clone,
+        O::Output: PartialEq + std::fmt::Debug,
+    {
+        let cx = self.cx.clone().with_key("once");
+        let first = self
+            .app
+            .run(&cx, operation.clone())
+            .await
+            .expect("the first call succeeds");
+        let count = self.changes().await.len();
+        let again = self
+            .app
+            .run(&cx, operation)
+            .await
+            .expect("the repeat succeeds");
+        assert_eq!(first, again);
+        assert_eq!(
+            self.changes().await.len(),
+            count,
+            "the repeat changed something"
+        );
+    }
+}
+
+async fn found(app: &App, slug: &str) -> Cx {
+    let command = FoundOrganization {
+        name: slug.parse().expect("a short name"),
+        slug: slug.to_owned(),
+        currency: eur(),
+        zone: "Europe/Berlin".parse().expect("a zone"),
+        owner_email: format!("owner@{slug}.example").parse().expect("an address"),
+        owner_name: "Olga Owner".parse().expect("a name"),
+    };
+    let founded = found_organization(app, &command)
+        .await
+        .expect("the database is there");
+    let (organization_id, user_id) = founded.expect("the slug is free");
+    owner(organization_id, user_id)
+}
+
+fn owner(organization_id: OrganizationId, user_id: UserId) -> Cx {
+    let now: Timestamp = NOW.parse().expect("NOW is an instant");
+    Cx::at(
+        organization_id,
+        Actor::Member { user_id },
+        Role::Owner.permissions(),
+        now,
+        Entropy::System,
+    )
+}
+
+/// Euros.
+pub fn eur() -> Currency {
+    "EUR".parse().expect("a currency")
+}
+
+/// Asserts that an operation refused with a code.
+#[track_caller]
+pub fn assert_refused<T: std::fmt::Debug, E: Fault>(outcome: Result<T, RunError<E>>, code: &str) {
+    match outcome {
+        Ok(answer) => panic!("expected {code}, but it was done: {answer:?}"),
+        Err(error) => {
+            assert_eq!(error.spec().code, code, "{error}");
+            let mut listed = E::specs();
+            listed.extend(RunError::<E>::specs());
+            assert!(
+                listed.contains(&error.spec()),
+                "{code} is missing from specs()"
+            );
+        }
+    }
+}
+
+/// An event on Thursday 4 February 2027 at 19:00, with nothing else said.
+pub fn new_event(title: &str) -> CreateEvent {
+    CreateEvent {
+        title: title.parse().expect("a short title"),
+        starts: "2027-02-04T19:00".parse().expect("a local time"),
+        ends: None,
+        zone: None,
+        fold: None,
+        venue: None,
+        online_url: None,
+        format: None,
+        summary: None,
+        description: None,
+        currency: None,
+        slug: None,
+    }
+}

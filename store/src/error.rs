@@ -1,0 +1,167 @@
+//! What can go wrong between a query and its rows, in the product's words.
+
+use domain::{Fault, FaultKind, FaultSpec};
+
+/// A failure of the store. The database's own words stay in `source`, for the log.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// PostgreSQL cannot be reached, is starting or stopping, or has no free connection.
+    #[error("the database is not available right now")]
+    Unavailable(#[source] sqlx::Error),
+    /// Another transaction was in the way (deadlock, serialization, lock timeout).
+    #[error("someone else changed the same thing at the same moment")]
+    Contended(#[source] sqlx::Error),
+    /// A statement ran longer than allowed.
+    #[error("the request took too long and was stopped")]
+    TooSlow(#[source] sqlx::Error),
+    /// A write in a context that may only read.
+    #[error("this connection may only read")]
+    ReadOnly,
+    /// The caller went away before the commit; nothing was kept.
+    #[error("the request was cancelled before anything was saved")]
+    Cancelled,
+    /// What would be recorded is not what was confirmed; nothing was kept.
+    #[error("what this would do has changed since it was shown")]
+    PreviewChanged,
+    /// A concurrent request with the same idempotency key committed first; its answer is the answer.
+    #[error("a request with the same idempotency key has just finished")]
+    AlreadyDone,
+    /// A defect: a query or a row that does not fit the schema.
+    #[error("the database refused a statement")]
+    Internal(#[source] sqlx::Error),
+}
+
+const UNAVAILABLE: FaultSpec = FaultSpec::new(
+    FaultKind::Unavailable,
+    "database_unavailable",
+    "Try again in a few seconds; nothing was saved.",
+);
+const CONTENDED: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "contended",
+    "Nothing was saved; send the same request again.",
+);
+const TOO_SLOW: FaultSpec = FaultSpec::new(
+    FaultKind::Unavailable,
+    "too_slow",
+    "Nothing was saved; ask for less at once, or try again later.",
+);
+const READ_ONLY: FaultSpec = FaultSpec::new(
+    FaultKind::Forbidden,
+    "read_only",
+    "Use a connection or token that is not read-only, or ask the organizer to do it.",
+);
+const CANCELLED: FaultSpec = FaultSpec::new(
+    FaultKind::Unavailable,
+    "cancelled",
+    "Send the request again if it is still wanted.",
+);
+const PREVIEW_CHANGED: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "preview_changed",
+    "Nothing was saved; call again without the confirmation, show the new preview and ask again.",
+);
+const ALREADY_DONE: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "already_done",
+    "Send the same request again to get its answer.",
+);
+const INTERNAL: FaultSpec = FaultSpec::new(
+    FaultKind::Internal,
+    "internal",
+    "Try once more; if it stays, tell the people who run EventOS the time it happened.",
+);
+
+impl Fault for StoreError {
+    fn specs() -> Vec<FaultSpec> {
+        vec![
+            UNAVAILABLE,
+            CONTENDED,
+            TOO_SLOW,
+            READ_ONLY,
+            CANCELLED,
+            PREVIEW_CHANGED,
+            ALREADY_DONE,
+            INTERNAL,
+        ]
+    }
+
+    fn spec(&self) -> FaultSpec {
+        match self {
+            Self::Unavailable(_) => UNAVAILABLE,
+            Self::Contended(_) => CONTENDED,
+            Self::TooSlow(_) => TOO_SLOW,
+            Self::ReadOnly => READ_ONLY,
+            Self::Cancelled => CANCELLED,
+            Self::PreviewChanged => PREVIEW_CHANGED,
+            Self::AlreadyDone => ALREADY_DONE,
+            Self::Internal(_) => INTERNAL,
+        }
+    }
+}
+
+/// Whether the connection itself is gone, so that another one may do.
+pub(crate) fn connection_died(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+        // 57P01 admin_shutdown, 57P02 crash_shutdown: sent to idle connections when the server goes down.
+        sqlx::Error::Database(e) => matches!(e.code().as_deref(), Some("57P01" | "57P02")),
+        _ => false,
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error
+            .as_database_error()
+            .and_then(|e| e.code())
+            .map(|c| c.into_owned());
+        match code.as_deref() {
+            Some("40001" | "40P01" | "55P03") => Self::Contended(error),
+            Some("57014" | "25P03" | "25P04") => Self::TooSlow(error),
+            Some("25006") => Self::ReadOnly,
+            // Class 08 and 57P0x: connection trouble; 53xxx: out of connections, memory or disk.
+            Some(c) if c.starts_with("08") || c.starts_with("57P") || c.starts_with("53") => {
+                Self::Unavailable(error)
+            }
+            Some(_) => Self::Internal(error),
+            None => match error {
+                sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+                | sqlx::Error::BeginFailed => Self::Unavailable(error),
+                other => Self::Internal(other),
+            },
+        }
+    }
+}
+
+/// Turns what the database refused into what it means.
+pub trait ResultExt<T> {
+    /// Maps the violation of one named constraint to a business fact, everything else to [`StoreError`].
+    fn on_constraint<E: From<StoreError>>(
+        self,
+        name: &str,
+        fact: impl FnOnce() -> E,
+    ) -> Result<T, E>;
+}
+
+impl<T> ResultExt<T> for Result<T, sqlx::Error> {
+    fn on_constraint<E: From<StoreError>>(
+        self,
+        name: &str,
+        fact: impl FnOnce() -> E,
+    ) -> Result<T, E> {
+        self.map_err(|error| {
+            let violated = error.as_database_error().and_then(|e| e.constraint()) == Some(name);
+            if violated {
+                fact()
+            } else {
+                StoreError::from(error).into()
+            }
+        })
+    }
+}

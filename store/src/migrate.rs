@@ -1,0 +1,75 @@
+//! Migrations: forward only, compiled into the program, applied under PostgreSQL's own lock.
+
+use sqlx::migrate::{Migrate as _, Migrator};
+
+use crate::{Store, StoreError};
+
+static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
+
+/// How a database stands against the migrations of this program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationState {
+    /// Descriptions of those still to apply, in order.
+    pub pending: Vec<String>,
+    /// Versions that were changed after they had been applied.
+    pub altered: Vec<i64>,
+    /// Versions the database has and this program does not: it is older than the database.
+    pub unknown: Vec<i64>,
+}
+
+impl MigrationState {
+    /// Whether the database is exactly what this program expects.
+    pub fn is_current(&self) -> bool {
+        self.pending.is_empty() && self.altered.is_empty() && self.unknown.is_empty()
+    }
+}
+
+/// The migrations of this program, as (version, description, sql).
+pub fn migrations() -> impl Iterator<Item = (i64, &'static str, &'static str)> {
+    MIGRATOR
+        .iter()
+        .map(|m| (m.version, &*m.description, m.sql.as_str()))
+}
+
+impl Store {
+    /// Applies what is pending; returns how many migrations that were. Needs the owner's URL.
+    pub async fn migrate(&self) -> Result<usize, StoreError> {
+        let before = self.migration_state().await?.pending.len();
+        MIGRATOR
+            .run(self.primary())
+            .await
+            .map_err(|error| StoreError::Internal(error.into()))?;
+        Ok(before)
+    }
+
+    /// Compares the database with this program's migrations; changes nothing.
+    pub async fn migration_state(&self) -> Result<MigrationState, StoreError> {
+        let mut conn = self.primary().acquire().await?;
+        let table: &str = &MIGRATOR.table_name;
+        let exists: bool = sqlx::query_scalar("select to_regclass($1) is not null")
+            .bind(table)
+            .fetch_one(&mut *conn)
+            .await?;
+        let applied = if exists {
+            let applied = conn.list_applied_migrations(table).await;
+            applied.map_err(|error| StoreError::Internal(error.into()))?
+        } else {
+            Vec::new()
+        };
+        let find = |version| applied.iter().find(|a| a.version == version);
+        let pending = MIGRATOR.iter().filter(|m| find(m.version).is_none());
+        let altered = MIGRATOR
+            .iter()
+            .filter(|m| find(m.version).is_some_and(|a| a.checksum != m.checksum));
+        let unknown = applied
+            .iter()
+            .filter(|a| !MIGRATOR.version_exists(a.version));
+        Ok(MigrationState {
+            pending: pending
+                .map(|m| format!("{} {}", m.version, m.description))
+                .collect(),
+            altered: altered.map(|m| m.version).collect(),
+            unknown: unknown.map(|a| a.version).collect(),
+        })
+    }
+}

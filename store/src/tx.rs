@@ -1,0 +1,156 @@
+//! Transactions: opened with a context, committed with a change.
+
+use domain::{Change, Cx, Recorded, context::Mode};
+use serde::Serialize;
+use sqlx::{PgConnection, Postgres, Transaction};
+
+use crate::{StoreError, idempotency};
+
+/// A read-only transaction of one organization. Dropping it ends it.
+pub struct ReadTx<'a> {
+    tx: Transaction<'static, Postgres>,
+    cx: &'a Cx,
+}
+
+impl<'a> ReadTx<'a> {
+    pub(crate) fn new(tx: Transaction<'static, Postgres>, cx: &'a Cx) -> Self {
+        Self { tx, cx }
+    }
+
+    /// The context it was opened with.
+    pub fn cx(&self) -> &'a Cx {
+        self.cx
+    }
+
+    /// The connection, for queries.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+}
+
+/// A write transaction of one organization. It ends in [`Self::commit`]; dropping it keeps nothing.
+pub struct WriteTx<'a> {
+    tx: Transaction<'static, Postgres>,
+    cx: &'a Cx,
+    changes: Vec<Recorded>,
+}
+
+impl<'a> WriteTx<'a> {
+    pub(crate) fn new(tx: Transaction<'static, Postgres>, cx: &'a Cx) -> Self {
+        Self {
+            tx,
+            cx,
+            changes: Vec::new(),
+        }
+    }
+
+    /// The context it was opened with.
+    pub fn cx(&self) -> &'a Cx {
+        self.cx
+    }
+
+    /// The connection, for queries.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+
+    /// Records a further change beside the one given to [`Self::commit`].
+    pub fn also<C: Change>(&mut self, change: &C) {
+        self.changes.push(Recorded::of(change));
+    }
+
+    /// Records what changed and who did it, remembers the answer under the request's idempotency key, and
+    /// commits all of it at once. Hands the answer back.
+    ///
+    /// In a dry run everything is written, checked and noted in the context, then rolled back. A cancelled
+    /// request, or one that would record something else than was confirmed, is rolled back too.
+    pub async fn commit<C: Change, T: Serialize>(
+        mut self,
+        change: C,
+        answer: T,
+    ) -> Result<T, StoreError> {
+        self.changes.insert(0, Recorded::of(&change));
+        self.finish(answer).await
+    }
+
+    /// Ends a transaction that found nothing to change (a repeat of what is already so).
+    /// Changes noted with [`Self::also`] are kept.
+    pub async fn unchanged<T: Serialize>(self, answer: T) -> Result<T, StoreError> {
+        self.finish(answer).await
+    }
+
+    async fn finish<T: Serialize>(mut self, answer: T) -> Result<T, StoreError> {
+        if self
+            .cx
+            .confirmed
+            .is_some_and(|digest| digest != Recorded::digest(&self.changes))
+        {
+            return Err(StoreError::PreviewChanged);
+        }
+        for change in &self.changes {
+            insert_change(&mut self.tx, self.cx, change).await?;
+        }
+        if let Some(idempotency) = &self.cx.idempotency {
+            idempotency::remember(&mut self.tx, self.cx, idempotency, &answer).await?;
+        }
+        if self.cx.is_cancelled() {
+            return Err(StoreError::Cancelled);
+        }
+        if self.cx.mode == Mode::DryRun {
+            self.tx.rollback().await?;
+        } else {
+            self.tx.commit().await?;
+        }
+        self.cx.note_recorded(&self.changes);
+        Ok(answer)
+    }
+}
+
+/// A transaction across organizations, under the system role's own policies.
+pub struct SystemTx {
+    tx: Transaction<'static, Postgres>,
+}
+
+impl SystemTx {
+    pub(crate) fn new(tx: Transaction<'static, Postgres>) -> Self {
+        Self { tx }
+    }
+
+    /// The connection, for queries.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+
+    /// Keeps what was written. There is no change to record: the system role writes no business tables.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.tx.commit().await?)
+    }
+}
+
+async fn insert_change(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    change: &Recorded,
+) -> Result<(), StoreError> {
+    let actor = serde_json::to_value(&cx.actor).expect("an actor is plain data");
+    sqlx::query(
+        "insert into change (organization_id, id, at, kind, subject_kind, subject_id, summary, payload, \
+           actor, client, operation, request_id) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+    )
+    .bind(cx.organization_id)
+    .bind(cx.new_id::<domain::ChangeId>())
+    .bind(cx.now)
+    .bind(change.kind)
+    .bind(change.subject.kind)
+    .bind(change.subject.id)
+    .bind(&change.summary)
+    .bind(&change.payload)
+    .bind(actor)
+    .bind(cx.client.as_deref())
+    .bind(cx.operation)
+    .bind(cx.request_id)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
