@@ -1,1 +1,61 @@
-fn main() {}
+//! The chores of this repository, as `cargo xtask <chore>`: no shell scripts, no global tools.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "printing is what a command-line program is for"
+)]
+
+mod checks;
+mod peers;
+mod process;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Result;
+
+const USAGE: &str = "\
+usage: cargo xtask <chore>
+
+  peers                 install the outside programs that check us (see checks/README.md)
+  mcp-checks [options]  let them judge MCP servers that are up
+      --fixture URL       the conformance fixtures
+      --url URL           the real endpoint
+      --token TOKEN       what both want to be shown
+      --manifest FILE     the desktop bundle's manifest
+      --story NAME        self (against --fixture) or organizer (against --url)
+      --stdio CMD ARG..   the server on stdin and stdout; takes the rest of the line";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((chore, rest)) = arguments.split_first() else {
+        println!("{USAGE}");
+        return ExitCode::FAILURE;
+    };
+    let done = match chore.as_str() {
+        "peers" => peers(),
+        "mcp-checks" => checks::main(rest),
+        _ => Err(anyhow::anyhow!("there is no chore {chore}\n\n{USAGE}")),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn peers() -> Result<ExitCode> {
+    let peers = peers::install()?;
+    println!("{}", peers.folder.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The root of the checkout.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
