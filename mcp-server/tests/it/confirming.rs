@@ -1,0 +1,1 @@
+//! A person is asked before something is taken away.

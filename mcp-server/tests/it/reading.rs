@@ -1,0 +1,1 @@
+//! Resources, completion and prompts.
