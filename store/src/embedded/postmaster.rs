@@ -1,10 +1,12 @@
 //! The server's main process as its `postmaster.pid` describes it.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read, Write},
     os::unix::{ffi::OsStrExt, net::UnixStream},
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use rustix::{
@@ -53,7 +55,17 @@ impl Postmaster {
 
     /// Whether it takes connections.
     pub(super) fn accepts(&self) -> bool {
-        self.ready && UnixStream::connect(self.socket_dir.join(SOCKET)).is_ok()
+        self.ready && self.answers().is_ok()
+    }
+
+    /// Asks whether the server speaks TLS and waits for its yes or no. The connection alone would
+    /// prove nothing: the system makes it on behalf of a server that is stopped or about to die.
+    fn answers(&self) -> io::Result<()> {
+        const LENGTH_AND_CODE: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+        let mut stream = UnixStream::connect(self.socket_dir.join(SOCKET))?;
+        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+        stream.write_all(&LENGTH_AND_CODE)?;
+        stream.read_exact(&mut [0])
     }
 
     /// Whether the process is alive and is the server of this cluster. The number alone proves

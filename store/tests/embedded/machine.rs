@@ -146,6 +146,14 @@ impl Program {
     }
 }
 
+impl Drop for Program {
+    fn drop(&mut self) {
+        // A test that failed must not leave it waiting, or stopped, for ever.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 pub(crate) fn nobody(what: &str) -> u32 {
     let answer = Command::new("id").args([what, "nobody"]).output().unwrap();
     String::from_utf8(answer.stdout)

@@ -179,6 +179,33 @@ fn many_starters_at_once_share_one_server() {
 }
 
 #[test]
+fn whoever_has_a_share_has_a_server_however_others_come_and_go() {
+    let folder = Folder::new();
+    drop(folder.open());
+    let come_and_go = |pause: u64| {
+        for round in 0..10 {
+            let cluster = folder.open();
+            assert_eq!(
+                block_on(ask(&cluster.url("postgres"), "select 'well'")),
+                "well"
+            );
+            thread::sleep(Duration::from_millis(pause * round % 7));
+            assert!(cluster.postmaster_pid().is_some());
+            cluster.close().unwrap();
+        }
+    };
+    thread::scope(|scope| {
+        for pause in [1, 3, 5, 11] {
+            scope.spawn(move || come_and_go(pause));
+        }
+    });
+    assert!(
+        !folder.cluster().join("postmaster.pid").exists(),
+        "the last one out stops the server"
+    );
+}
+
+#[test]
 fn a_killed_program_leaves_a_server_to_adopt() {
     let folder = Folder::new();
     let mut program = Program::spawn(&folder.options());
@@ -275,6 +302,59 @@ fn a_new_program_finds_a_killed_server_and_starts_another() {
         "well"
     );
     busy.join().unwrap();
+}
+
+#[test]
+fn a_dead_server_that_its_parent_has_not_buried_is_no_hindrance() {
+    let folder = Folder::new();
+    let mut program = Program::spawn(&folder.options());
+    let (pid, _) = program.opened();
+    let parent = Pid::from_child(&program.0);
+    kill_process(parent, Signal::STOP).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    let cluster = folder.open();
+    assert!(is_running(pid), "it is still in the table of processes");
+    assert_ne!(cluster.postmaster_pid().unwrap(), pid);
+    kill_process(parent, Signal::CONT).unwrap();
+    program.leave();
+    assert_eq!(
+        block_on(ask(&cluster.url("postgres"), "select 'well'")),
+        "well"
+    );
+}
+
+#[test]
+fn a_program_killed_while_it_makes_the_database_leaves_nothing_in_the_way() {
+    let folder = Folder::new();
+    let program = Program::spawn(&folder.options());
+    let home = folder.0.join("data/postgres");
+    let drafts = || {
+        let entries = fs::read_dir(&home)
+            .into_iter()
+            .flatten()
+            .map(Result::unwrap);
+        entries
+            .filter(|entry| {
+                entry
+                    .file_name()
+                    .to_str()
+                    .unwrap()
+                    .starts_with("cluster.new-")
+            })
+            .count()
+    };
+    soon("it begins to make the database", || drafts() == 1);
+    program.kill();
+    assert!(
+        !folder.cluster().exists(),
+        "it was killed too late to show anything"
+    );
+    let cluster = folder.open();
+    assert_eq!(
+        block_on(ask(&cluster.url("postgres"), "select 'well'")),
+        "well"
+    );
+    assert_eq!(drafts(), 0);
 }
 
 #[test]
