@@ -3,6 +3,7 @@
 //! Business tables are not named here; their queries live in the subjects of `operations`.
 #![warn(missing_docs)]
 
+pub mod embedded;
 mod error;
 mod feed;
 mod idempotency;
