@@ -148,27 +148,43 @@ impl Default for Config {
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { url: None, replica_url: None, max_connections: 16, binaries: None }
+        Self {
+            url: None,
+            replica_url: None,
+            max_connections: 16,
+            binaries: None,
+        }
     }
 }
 
 impl Default for OrganizationConfig {
     fn default() -> Self {
         let currency = "EUR".parse().expect("EUR is a currency");
-        Self { slug: "home".to_owned(), name: "My organization".to_owned(), currency, zone: None }
+        Self {
+            slug: "home".to_owned(),
+            name: "My organization".to_owned(),
+            currency,
+            zone: None,
+        }
     }
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
         let options = operations::Options::default();
-        Self { operations_per_minute: options.operations_per_minute, burst: options.burst }
+        Self {
+            operations_per_minute: options.operations_per_minute,
+            burst: options.burst,
+        }
     }
 }
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { format: LogFormat::Text, filter: "info,sqlx=warn".to_owned() }
+        Self {
+            format: LogFormat::Text,
+            filter: "info,sqlx=warn".to_owned(),
+        }
     }
 }
 
@@ -189,26 +205,49 @@ impl Config {
         let environment: Vec<(String, String)> = std::env::vars_os()
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let get = |key: &str| environment.iter().find(|(k, v)| k == key && !v.is_empty()).map(|(_, v)| v.as_str());
+        let get = |key: &str| {
+            environment
+                .iter()
+                .find(|(k, v)| k == key && !v.is_empty())
+                .map(|(_, v)| v.as_str())
+        };
         let data_dir = match &overrides.data_dir {
             Some(dir) => dir.clone(),
             None => default_data_dir(&get)?,
         };
         let file = match &overrides.config {
             Some(file) => Some(file.clone()),
-            None => [PathBuf::from("eventos.toml"), data_dir.join("eventos.toml")].into_iter().find(|f| f.is_file()),
+            None => [PathBuf::from("eventos.toml"), data_dir.join("eventos.toml")]
+                .into_iter()
+                .find(|f| f.is_file()),
         };
         let mut table = match &file {
             None => toml::Table::new(),
             Some(file) => {
-                let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-                text.parse().with_context(|| format!("{} is not valid TOML", file.display()))?
+                let text = std::fs::read_to_string(file)
+                    .with_context(|| format!("cannot read {}", file.display()))?;
+                text.parse()
+                    .with_context(|| format!("{} is not valid TOML", file.display()))?
             }
         };
         for (key, value) in &environment {
-            let taken = ["EVENTOS_CONFIG", "EVENTOS_DATA_DIR", "EVENTOS_PG_BIN", "EVENTOS_TOKEN"];
-            let Some(path) = key.strip_prefix("EVENTOS_").filter(|_| !taken.contains(&key.as_str())) else { continue };
-            set(&mut table, &path.to_lowercase().split("__").collect::<Vec<_>>(), value);
+            let taken = [
+                "EVENTOS_CONFIG",
+                "EVENTOS_DATA_DIR",
+                "EVENTOS_PG_BIN",
+                "EVENTOS_TOKEN",
+            ];
+            let Some(path) = key
+                .strip_prefix("EVENTOS_")
+                .filter(|_| !taken.contains(&key.as_str()))
+            else {
+                continue;
+            };
+            set(
+                &mut table,
+                &path.to_lowercase().split("__").collect::<Vec<_>>(),
+                value,
+            );
         }
         for (key, path) in [
             ("DATABASE_URL", ["store", "url"]),
@@ -219,18 +258,26 @@ impl Config {
                 set(&mut table, &path, value);
             }
         }
-        let source = file.map_or("the environment".to_owned(), |file| format!("{} and the environment", file.display()));
-        let mut config: Self = table.try_into().with_context(|| format!("the settings in {source} do not fit"))?;
+        let source = file.map_or("the environment".to_owned(), |file| {
+            format!("{} and the environment", file.display())
+        });
+        let mut config: Self = table
+            .try_into()
+            .with_context(|| format!("the settings in {source} do not fit"))?;
         if overrides.data_dir.is_some() || config.data_dir.as_os_str().is_empty() {
             config.data_dir = data_dir;
         }
-        config.data_dir = std::path::absolute(&config.data_dir).context("the data directory has no absolute path")?;
+        config.data_dir = std::path::absolute(&config.data_dir)
+            .context("the data directory has no absolute path")?;
         Ok(config)
     }
 
     /// The address people reach the server under.
     pub(crate) fn url(&self) -> String {
-        self.public_url.as_ref().map_or_else(|| format!("http://{}", self.listen), |url| url.trim_end_matches('/').to_owned())
+        self.public_url.as_ref().map_or_else(
+            || format!("http://{}", self.listen),
+            |url| url.trim_end_matches('/').to_owned(),
+        )
     }
 }
 
@@ -241,8 +288,13 @@ fn set(table: &mut toml::Table, path: &[&str], value: &str) {
         [leaf @ ("listen" | "data_dir" | "public_url")] => {
             table.insert((*leaf).to_owned(), value.into());
         }
-        [section @ ("store" | "organization" | "limits" | "mcp" | "log"), leaf] => {
-            let section = table.entry((*section).to_owned()).or_insert_with(|| toml::Table::new().into());
+        [
+            section @ ("store" | "organization" | "limits" | "mcp" | "log"),
+            leaf,
+        ] => {
+            let section = table
+                .entry((*section).to_owned())
+                .or_insert_with(|| toml::Table::new().into());
             if let toml::Value::Table(section) = section {
                 section.insert((*leaf).to_owned(), scalar(value));
             }
@@ -259,7 +311,11 @@ fn scalar(value: &str) -> toml::Value {
         return number.into();
     }
     if let Some(list) = value.strip_prefix('[').and_then(|v| v.strip_suffix(']')) {
-        return list.split(',').map(|item| toml::Value::from(item.trim().trim_matches('"'))).collect::<Vec<_>>().into();
+        return list
+            .split(',')
+            .map(|item| toml::Value::from(item.trim().trim_matches('"')))
+            .collect::<Vec<_>>()
+            .into();
     }
     value.into()
 }
@@ -270,9 +326,15 @@ fn default_data_dir<'a>(get: &impl Fn(&str) -> Option<&'a str>) -> Result<PathBu
         return Ok(Path::new(dir).join("eventos"));
     }
     let Some(home) = get("HOME") else {
-        bail!("there is no home directory to keep data in; set EVENTOS_DATA_DIR or give --data-dir");
+        bail!(
+            "there is no home directory to keep data in; set EVENTOS_DATA_DIR or give --data-dir"
+        );
     };
-    let below = if cfg!(target_os = "macos") { "Library/Application Support/eventos" } else { ".local/share/eventos" };
+    let below = if cfg!(target_os = "macos") {
+        "Library/Application Support/eventos"
+    } else {
+        ".local/share/eventos"
+    };
     Ok(Path::new(home).join(below))
 }
 
@@ -290,7 +352,12 @@ mod tests {
 
     #[test]
     fn the_environment_reaches_nested_keys() {
-        let config = from(&[("limits.burst", "50"), ("mcp.read_only", "true"), ("mcp.toolsets", "[events,orders]")]).unwrap();
+        let config = from(&[
+            ("limits.burst", "50"),
+            ("mcp.read_only", "true"),
+            ("mcp.toolsets", "[events,orders]"),
+        ])
+        .unwrap();
         assert_eq!((config.limits.burst, config.mcp.read_only), (50, true));
         assert_eq!(config.mcp.toolsets.unwrap(), ["events", "orders"]);
     }

@@ -37,18 +37,28 @@ pub fn migrations() -> impl Iterator<Item = (i64, &'static str, &'static str)> {
 impl Store {
     /// Makes a database on this server unless it is there. The name is the program's own, never a caller's.
     pub async fn ensure_database(&self, name: &'static str) -> Result<(), StoreError> {
-        let exists: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
-            .bind(name)
-            .fetch_one(self.primary())
-            .await?;
+        let exists: bool =
+            sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+                .bind(name)
+                .fetch_one(self.primary())
+                .await?;
         if exists {
             return Ok(());
         }
-        let made = sqlx::query(AssertSqlSafe(format!("create database {name}"))).execute(self.primary()).await;
+        let made = sqlx::query(AssertSqlSafe(format!("create database {name}")))
+            .execute(self.primary())
+            .await;
         // 42P04: another program made it a moment earlier; 23505: it is making it right now.
-        let code = |error: &sqlx::Error| error.as_database_error().and_then(|e| e.code()).map(|c| c.into_owned());
+        let code = |error: &sqlx::Error| {
+            error
+                .as_database_error()
+                .and_then(|e| e.code())
+                .map(|c| c.into_owned())
+        };
         match made {
-            Err(error) if !matches!(code(&error).as_deref(), Some("42P04" | "23505")) => Err(error.into()),
+            Err(error) if !matches!(code(&error).as_deref(), Some("42P04" | "23505")) => {
+                Err(error.into())
+            }
             _ => Ok(()),
         }
     }

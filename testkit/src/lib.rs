@@ -113,7 +113,11 @@ fn server_url() -> &'static str {
 pub fn kept_cluster() -> Cluster {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let mut options = ClusterOptions::new(target.unwrap_or_else(|| checkout.join("target")).join("test-postgres"));
+    let mut options = ClusterOptions::new(
+        target
+            .unwrap_or_else(|| checkout.join("target"))
+            .join("test-postgres"),
+    );
     options.durability = Durability::Throwaway;
     options.max_connections = 300;
     Cluster::open(&options, &|step| eprintln!("{step}")).unwrap_or_else(|error| panic!("{error}"))
