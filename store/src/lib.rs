@@ -3,6 +3,7 @@
 //! Business tables are not named here; their queries live in the subjects of `operations`.
 #![warn(missing_docs)]
 
+pub mod embedded;
 mod error;
 mod feed;
 mod idempotency;
@@ -19,7 +20,7 @@ pub use tx::{ReadTx, SystemTx, WriteTx};
 
 use std::{str::FromStr, time::Duration};
 
-use domain::{Cx, context::Mode};
+use domain::{Cx, Timestamp, context::Mode};
 use sqlx::{
     AssertSqlSafe, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -134,6 +135,13 @@ impl Store {
     pub async fn ping(&self) -> Result<String, StoreError> {
         let version = sqlx::query_scalar("select current_setting('server_version')");
         Ok(version.fetch_one(&self.primary).await?)
+    }
+
+    /// By how many seconds the database's clock is ahead of a time.
+    pub async fn clock_skew(&self, now: Timestamp) -> Result<f64, StoreError> {
+        let skew = sqlx::query_scalar("select extract(epoch from clock_timestamp() - $1)::float8")
+            .bind(now);
+        Ok(skew.fetch_one(&self.primary).await?)
     }
 
     /// Finishes what is running and closes all connections.

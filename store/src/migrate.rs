@@ -1,6 +1,9 @@
 //! Migrations: forward only, compiled into the program, applied under PostgreSQL's own lock.
 
-use sqlx::migrate::{Migrate as _, Migrator};
+use sqlx::{
+    AssertSqlSafe,
+    migrate::{Migrate as _, Migrator},
+};
 
 use crate::{Store, StoreError};
 
@@ -32,6 +35,34 @@ pub fn migrations() -> impl Iterator<Item = (i64, &'static str, &'static str)> {
 }
 
 impl Store {
+    /// Makes a database on this server unless it is there. The name is the program's own, never a caller's.
+    pub async fn ensure_database(&self, name: &'static str) -> Result<(), StoreError> {
+        let exists: bool =
+            sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+                .bind(name)
+                .fetch_one(self.primary())
+                .await?;
+        if exists {
+            return Ok(());
+        }
+        let made = sqlx::query(AssertSqlSafe(format!("create database {name}")))
+            .execute(self.primary())
+            .await;
+        // 42P04: another program made it a moment earlier; 23505: it is making it right now.
+        let code = |error: &sqlx::Error| {
+            error
+                .as_database_error()
+                .and_then(|e| e.code())
+                .map(|c| c.into_owned())
+        };
+        match made {
+            Err(error) if !matches!(code(&error).as_deref(), Some("42P04" | "23505")) => {
+                Err(error.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Applies what is pending; returns how many migrations that were. Needs the owner's URL.
     pub async fn migrate(&self) -> Result<usize, StoreError> {
         let before = self.migration_state().await?.pending.len();

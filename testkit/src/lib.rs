@@ -5,14 +5,22 @@
     reason = "a test that cannot set itself up should stop at once"
 )]
 
-use std::{fmt::Write as _, str::FromStr, sync::OnceLock};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::OnceLock,
+};
 
 use sha2::{Digest, Sha256};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection,
     postgres::PgConnectOptions,
 };
-use store::{Options, Store};
+use store::{
+    Options, Store,
+    embedded::{Cluster, Durability, Options as ClusterOptions},
+};
 
 /// A server to test against instead of the one kept under `target/`: a URL of a superuser.
 const SERVER: &str = "EVENTOS_TEST_DATABASE_URL";
@@ -87,9 +95,32 @@ async fn connect(database: &str) -> PgConnection {
         .unwrap()
 }
 
+/// The server's URL: the one given, or that of the kept cluster, which the last test to end stops.
 fn server_url() -> &'static str {
-    static URL: OnceLock<String> = OnceLock::new();
-    URL.get_or_init(|| std::env::var(SERVER).unwrap())
+    static SERVER_IN_USE: OnceLock<(String, Option<Cluster>)> = OnceLock::new();
+    let (url, _) = SERVER_IN_USE.get_or_init(|| match std::env::var(SERVER) {
+        Ok(url) => (url, None),
+        Err(_) => {
+            let cluster = kept_cluster();
+            (cluster.url("postgres"), Some(cluster))
+        }
+    });
+    url
+}
+
+/// The cluster kept under `target/` between test runs. Holding the value keeps it running: whoever runs many tests
+/// holds it around them, so that it is not stopped and started between two.
+pub fn kept_cluster() -> Cluster {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut options = ClusterOptions::new(
+        target
+            .unwrap_or_else(|| checkout.join("target"))
+            .join("test-postgres"),
+    );
+    options.durability = Durability::Throwaway;
+    options.max_connections = 300;
+    Cluster::open(&options, &|step| eprintln!("{step}")).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The name of the migrated template, made under a lock when it is missing.

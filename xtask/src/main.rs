@@ -5,9 +5,15 @@
     reason = "printing is what a command-line program is for"
 )]
 
+mod bundle;
 mod checks;
+mod ci;
 mod peers;
+mod prepare;
 mod process;
+mod server;
+#[cfg(test)]
+mod tidy;
 
 use std::{
     path::{Path, PathBuf},
@@ -19,6 +25,9 @@ use anyhow::Result;
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
+  ci                    every check of the project, in order of cheapness
+  prepare [--check]     check the queries against a database, write operations/.sqlx
+  mcpb                  pack the program for Claude Desktop
   peers                 install the outside programs that check us (see checks/README.md)
   mcp-checks [options]  let them judge MCP servers that are up
       --fixture URL       the conformance fixtures
@@ -35,6 +44,11 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let done = match chore.as_str() {
+        "ci" => ci::main(),
+        "prepare" => {
+            prepare::run(rest.iter().any(|word| word == "--check")).map(|()| ExitCode::SUCCESS)
+        }
+        "mcpb" => bundle::main(),
         "peers" => peers(),
         "mcp-checks" => checks::main(rest),
         _ => Err(anyhow::anyhow!("there is no chore {chore}\n\n{USAGE}")),

@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::peers;
+use crate::{peers, server::Server};
 
 /// An MCP server over HTTP.
 pub(crate) struct Endpoint {
@@ -127,6 +127,36 @@ pub(crate) fn main(arguments: &[String]) -> Result<ExitCode> {
         story::check(&peers, name, endpoint.as_ref(), &options.stdio, &mut tally);
     }
     Ok(tally.finish())
+}
+
+/// Which of the slower judges to ask about a server.
+pub(crate) struct Judges {
+    /// The suite on its fixtures; the program must be built with them.
+    pub(crate) fixtures: bool,
+    /// The suite's scenarios that need no fixtures, and the Inspector.
+    pub(crate) conformance: bool,
+}
+
+/// Lets the judges loose on a server of our own; the organizer's story is always played.
+pub(crate) fn endpoint(peers: &peers::Peers, server: &Server, judges: &Judges, tally: &mut Tally) {
+    let at = |path: &str| Endpoint {
+        url: format!("{}{path}", server.url()),
+        token: Some(server.token.clone()),
+    };
+    let stdio = server.stdio();
+    if judges.fixtures {
+        conformance::fixture(peers, &at("/mcp-conformance"), tally);
+    }
+    if judges.conformance {
+        conformance::real(peers, &at("/mcp"), tally);
+        inspector::check(peers, Some(&at("/mcp")), &stdio, tally);
+    }
+    story::check(peers, "organizer", Some(&at("/mcp")), &stdio, tally);
+}
+
+/// Whether the bundle tool accepts a manifest.
+pub(crate) fn bundle(peers: &peers::Peers, manifest: &std::path::Path, tally: &mut Tally) {
+    bundle::check(peers, manifest, tally);
 }
 
 /// Long enough for the slowest check on a busy machine.

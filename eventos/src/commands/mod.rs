@@ -1,0 +1,109 @@
+//! The commands, one file each.
+
+mod completions;
+mod demo;
+mod doctor;
+mod mcp;
+mod migrate;
+mod serve;
+mod token;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use operations::App;
+
+use crate::{
+    config::{Config, Overrides},
+    database::Database,
+    home::{self, Home},
+    logging,
+};
+
+/// EventOS: events and tickets, run by chatting. One program, its own database.
+#[derive(Debug, Parser)]
+#[command(name = "eventos", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    overrides: Overrides,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the server (also what happens without a command).
+    Serve(serve::Serve),
+    /// Talk MCP on standard input and output, or set up a client that does.
+    Mcp(mcp::Mcp),
+    /// Make, list and revoke bearer tokens.
+    Token(token::Token),
+    /// Bring the database up to date.
+    Migrate(migrate::Migrate),
+    /// Load a believable organization to try things on.
+    Demo(demo::Demo),
+    /// Check settings, database and clients, and say what to mend.
+    Doctor(doctor::Doctor),
+    /// Print shell completions.
+    Completions(completions::Completions),
+}
+
+/// Which organization a command works on.
+#[derive(Debug, Clone, clap::Args)]
+struct Organization {
+    /// Organization, by slug or id; needed when there are several.
+    #[arg(long, value_name = "SLUG")]
+    organization: Option<String>,
+}
+
+/// Runs the command line.
+pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
+    let config = Config::load(&cli.overrides)?;
+    let command = cli
+        .command
+        .unwrap_or(Command::Serve(serve::Serve::default()));
+    // Commands that answer a person say what they do themselves; the log would be in the way.
+    let quiet = matches!(
+        command,
+        Command::Token(_) | Command::Doctor(_) | Command::Migrate(_) | Command::Completions(_)
+    );
+    let mut log = config.log.clone();
+    if quiet {
+        "warn".clone_into(&mut log.filter);
+    }
+    logging::start(&log)?;
+    match command {
+        Command::Serve(serve) => serve.run(config).await,
+        Command::Mcp(mcp) => mcp.run(config).await,
+        Command::Token(token) => token.run(&config).await,
+        Command::Migrate(migrate) => migrate.run(&config).await,
+        Command::Demo(demo) => demo.run(&config).await,
+        Command::Doctor(doctor) => doctor.run(&config).await,
+        Command::Completions(completions) => Ok(completions.run()),
+    }
+}
+
+/// EventOS on a database that is up to date and has an organization.
+struct Opened {
+    app: App,
+    database: Database,
+}
+
+impl Opened {
+    async fn new(config: &Config) -> Result<Self> {
+        let database = Database::open_migrated(config).await?;
+        let limits = operations::Options {
+            operations_per_minute: config.limits.operations_per_minute,
+            burst: config.limits.burst,
+        };
+        let app = App::new(database.store.clone(), limits);
+        Ok(Self { app, database })
+    }
+
+    /// The organization a command works on, founding the first one when there is none.
+    async fn home(&self, config: &Config, wanted: &Organization) -> Result<Home> {
+        home::found_first(&self.app, config).await?;
+        home::choose(&self.app, config, wanted.organization.as_deref()).await
+    }
+}

@@ -1,0 +1,90 @@
+//! `eventos serve`: the server.
+
+use std::{net::SocketAddr, process::ExitCode, time::Instant};
+
+use anyhow::{Context as _, Result};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::Opened;
+use crate::{config::Config, demo, home, web};
+
+/// Start the server.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Serve {
+    /// Where to listen, such as 127.0.0.1:4280.
+    #[arg(long, value_name = "ADDR:PORT", env = "EVENTOS_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Load the demonstration organization first, unless it is there.
+    #[arg(long)]
+    demo: bool,
+    /// Refuse every write over MCP.
+    #[arg(long)]
+    read_only: bool,
+    /// Offer only these groups of tools over MCP, separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    toolsets: Option<Vec<String>>,
+}
+
+impl Serve {
+    pub(super) async fn run(self, mut config: Config) -> Result<ExitCode> {
+        let started = Instant::now();
+        if let Some(listen) = self.listen {
+            config.listen = listen;
+        }
+        config.mcp.read_only |= self.read_only;
+        config.mcp.toolsets = self.toolsets.or(config.mcp.toolsets);
+        // The port first: a second server should fail before it touches the database.
+        let listener = TcpListener::bind(config.listen).await;
+        let listener = listener.with_context(|| {
+            format!(
+                "cannot listen on {}; is another server running there?",
+                config.listen
+            )
+        })?;
+        config.listen = listener.local_addr()?;
+        let opened = Opened::new(&config).await?;
+        if self.demo {
+            demo::load(&opened.app).await?;
+        }
+        home::found_first(&opened.app, &config).await?;
+        let key = home::sealing_key(&config.data_dir)?;
+        let stop = CancellationToken::new();
+        let watch = opened.database.keep_running(&stop);
+        let router = web::router(&opened.app, &opened.database, &config, key, &stop)?;
+        tracing::info!(
+            seconds = started.elapsed().as_secs_f64(),
+            "Ready at {}/ (MCP at {0}/mcp)",
+            config.url()
+        );
+        let served = axum::serve(listener, router)
+            .with_graceful_shutdown(until_asked(stop.clone()))
+            .await;
+        stop.cancel();
+        if let Some(watch) = watch {
+            watch.await.context("the watch over PostgreSQL failed")?;
+        }
+        opened.database.close().await?;
+        served.context("the server failed")?;
+        tracing::info!("Stopped");
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Waits for Ctrl-C or a request to terminate, then tells the open streams to end: a server that waits for
+/// clients which listen for ever would never stop.
+async fn until_asked(stop: CancellationToken) {
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+        () = stop.cancelled() => {}
+    }
+    tracing::info!("Stopping: finishing what is running");
+    stop.cancel();
+}

@@ -1,0 +1,104 @@
+//! What the server answers over HTTP: the MCP endpoint, health, and a page that says how to connect.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use operations::{App, Toolset};
+use store::Store;
+use tokio_util::sync::CancellationToken;
+
+use crate::{config::Config, database::Database};
+
+struct Served {
+    app: App,
+    store: Store,
+    landing: String,
+}
+
+/// All routes of the server.
+pub(crate) fn router(
+    app: &App,
+    database: &Database,
+    config: &Config,
+    key: [u8; 32],
+    stop: &CancellationToken,
+) -> Result<Router> {
+    let landing = include_str!("landing.html").replace("{{url}}", &escaped(&config.url()));
+    let served = Arc::new(Served {
+        app: app.clone(),
+        store: database.store.clone(),
+        landing,
+    });
+    let mut options = mcp_options(config, key)?;
+    options.stop = stop.clone();
+    let pages = Router::new()
+        .route("/", get(landing_page))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .with_state(served);
+    Ok(pages.merge(mcp_server::router(app.clone(), options)))
+}
+
+/// The MCP server's options from the settings.
+pub(crate) fn mcp_options(config: &Config, key: [u8; 32]) -> Result<mcp_server::Options> {
+    let toolset =
+        |name: &String| Toolset::find(name).with_context(|| format!("{name:?} is not a toolset"));
+    let toolsets = config
+        .mcp
+        .toolsets
+        .as_ref()
+        .map(|names| names.iter().map(toolset).collect::<Result<Vec<_>>>());
+    let mut options = mcp_server::Options::new(key);
+    options.read_only = config.mcp.read_only;
+    options.toolsets = toolsets.transpose()?;
+    options.public_url = config.url();
+    options
+        .allowed_origins
+        .clone_from(&config.mcp.allowed_origins);
+    options.max_protocol.clone_from(&config.mcp.max_protocol);
+    Ok(options)
+}
+
+async fn landing_page(State(served): State<Arc<Served>>) -> Response {
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, Html(served.landing.clone())).into_response()
+}
+
+/// Ready: the database answers and has this program's schema.
+async fn ready(State(served): State<Arc<Served>>) -> (StatusCode, &'static str) {
+    if served.app.ping().await.is_err() {
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the database does not answer\n",
+        );
+    }
+    match served.store.migration_state().await {
+        Ok(state) if state.is_current() => (StatusCode::OK, "ready\n"),
+        Ok(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the database has another schema; run `eventos migrate`\n",
+        ),
+        Err(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the database does not answer\n",
+        ),
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}

@@ -1,0 +1,111 @@
+//! The commands people and scripts use.
+
+use std::{os::unix::process::CommandExt as _, process::Command};
+
+use crate::program::{DataDir, Server};
+
+#[test]
+fn a_quiet_token_is_nothing_but_the_token() {
+    let data = DataDir::new("quiet");
+    let printed = data.stdout(&["token", "create", "--name", "x", "--scopes", "all", "--quiet"]);
+    assert!(printed.starts_with("eos_") && printed.trim().len() == 68 && printed.lines().count() == 1, "{printed:?}");
+    let refused = data.run(&["token", "create", "--name", "x", "--scopes", "events:fly"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("events:read"), "{said}");
+}
+
+#[test]
+fn migrate_check_tells_a_fresh_database_from_a_current_one() {
+    let data = DataDir::new("migrate");
+    let fresh = data.run(&["migrate", "--check"]);
+    assert_eq!(fresh.status.code(), Some(1), "{}", String::from_utf8_lossy(&fresh.stderr));
+    assert!(String::from_utf8_lossy(&fresh.stdout).contains("pending"));
+    data.stdout(&["migrate"]);
+    assert!(data.stdout(&["migrate", "--check"]).contains("up to date"));
+}
+
+#[test]
+fn doctor_finds_nothing_wrong_with_a_fresh_start_and_hides_secrets() {
+    let data = DataDir::new("doctor");
+    data.stdout(&["migrate"]);
+    let output = data.command(&["doctor"]).env("EVENTOS_LISTEN", "127.0.0.1:0").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!said.contains("FAIL"), "{said}");
+    let wrong = data
+        .command(&["doctor"])
+        .env("DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/none")
+        .env("EVENTOS_LISTEN", "127.0.0.1:0")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&wrong.stdout).into_owned();
+    assert!(!wrong.status.success() && said.contains("FAIL") && !said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn install_keeps_other_settings_and_a_backup() {
+    let data = DataDir::new("install");
+    let file = data.path().join("claude_desktop_config.json");
+    let name = file.to_str().unwrap();
+    std::fs::write(&file, r#"{"theme": "dark", "mcpServers": {"other": {"command": "x"}}}"#).unwrap();
+    let shown = data.stdout(&["mcp", "install", "--dry-run", "--client-config", name]);
+    assert!(shown.contains("\"eventos\"") && !std::fs::read_to_string(&file).unwrap().contains("eventos"), "{shown}");
+    data.stdout(&["mcp", "install", "--client-config", name]);
+    let written: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(written["theme"], "dark");
+    assert_eq!(written["mcpServers"]["eventos"]["args"], serde_json::json!(["mcp", "stdio"]));
+    let backups = std::fs::read_dir(data.path()).unwrap().filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().contains("backup"));
+    assert_eq!(backups.count(), 1);
+    std::fs::write(&file, "{ broken").unwrap();
+    assert!(!data.run(&["mcp", "install", "--client-config", name]).status.success());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "{ broken", "a file it cannot read is left alone");
+}
+
+#[test]
+fn prints_completions() {
+    let data = DataDir::new("completions");
+    assert!(data.stdout(&["completions", "bash"]).contains("eventos"));
+}
+
+#[test]
+fn works_as_an_ordinary_user_too() {
+    // Under root this starts the program as `nobody`; an ordinary user has shown it in every other test.
+    let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+    if !is_root {
+        return;
+    }
+    let data = DataDir::new("ordinary");
+    let own = data.path().join("own");
+    std::fs::create_dir(&own).unwrap();
+    // A copy: the build folder may lie below a home that nobody else may enter.
+    let program = data.path().join("eventos");
+    std::fs::copy(env!("CARGO_BIN_EXE_eventos"), &program).unwrap();
+    assert!(Command::new("chown").args(["nobody", own.to_str().unwrap()]).status().unwrap().success());
+    let output = Command::new(&program)
+        .args(["token", "create", "--name", "x", "--quiet"])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .env("HOME", &own)
+        .env("EVENTOS_DATA_DIR", own.join("data"))
+        .uid(65534)
+        .gid(65534)
+        .current_dir(&own)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("eos_"), "{said}");
+}
+
+#[test]
+fn the_demonstration_loads_once() {
+    let data = DataDir::new("demo");
+    let server = Server::start(&data, &["--demo"]);
+    let again = data.stdout(&["demo"]);
+    assert!(again.contains("nothing was changed"), "{again}");
+    let token = data.stdout(&["token", "create", "--name", "x", "--quiet", "--organization", "demo"]);
+    let report = server.call(token.trim(), "get_sales_report", &serde_json::json!({})).unwrap().unwrap();
+    let orders = report["totals"]["orders_paid"].as_u64().unwrap_or_else(|| panic!("{report}"));
+    assert!((1_500..4_000).contains(&orders), "{orders} paid orders");
+    assert!(server.stop());
+}

@@ -1,0 +1,142 @@
+//! `cargo xtask ci`: every check of the project, the cheap ones first. `.ci/run` and the README call this.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{bundle, checks, prepare, root, server::Server};
+
+/// Runs everything; stops at the first step that fails.
+pub(crate) fn main() -> Result<ExitCode> {
+    let started = Instant::now();
+    step("format", || cargo(&["fmt", "--all", "--check"], &[]))?;
+    step("lints", || {
+        cargo(
+            &[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--all-features",
+                "--",
+                "-D",
+                "warnings",
+            ],
+            &[],
+        )
+    })?;
+    step("query metadata", || prepare::run(true))?;
+    step("tests", tests)?;
+    step("documents", || {
+        cargo(
+            &["doc", "--workspace", "--no-deps", "--all-features"],
+            &[("RUSTDOCFLAGS", "-D warnings")],
+        )
+    })?;
+    step("program", || {
+        cargo(&["build", "-p", "eventos", "--all-features"], &[])
+    })?;
+    let mut all = checks::Tally::default();
+    step("outside judges", || judged(&mut all))?;
+    println!("ci took {:.0} s", started.elapsed().as_secs_f32());
+    Ok(all.finish())
+}
+
+fn step(name: &str, run: impl FnOnce() -> Result<()>) -> Result<()> {
+    println!("==> {name}");
+    let started = Instant::now();
+    run().with_context(|| format!("the step \"{name}\" failed"))?;
+    println!(
+        "==> {name}: done in {:.0} s",
+        started.elapsed().as_secs_f32()
+    );
+    Ok(())
+}
+
+/// Runs cargo in the checkout, as the same toolchain that runs this.
+pub(crate) fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(program)
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .current_dir(root())
+        .status()?;
+    ensure!(
+        status.success(),
+        "cargo {} ended with {status}",
+        arguments.join(" ")
+    );
+    Ok(())
+}
+
+/// The tests, by nextest where it is installed. The test server is held up around them.
+fn tests() -> Result<()> {
+    let cluster = testkit::kept_cluster();
+    let nextest = Command::new("cargo")
+        .args(["nextest", "--version"])
+        .output()
+        .is_ok_and(|out| out.status.success());
+    let runner: &[&str] = if nextest {
+        &["nextest", "run", "--no-fail-fast"]
+    } else {
+        &["test", "--no-fail-fast"]
+    };
+    let outcome = cargo(&[runner, &["--workspace", "--all-features"]].concat(), &[]);
+    cluster
+        .close()
+        .context("the test server could not be stopped")?;
+    outcome
+}
+
+/// The official suite, Inspector, the Python client and the bundle tool, on the program as a user would start it:
+/// once empty, once with the demonstration data.
+fn judged(all: &mut checks::Tally) -> Result<()> {
+    let peers = crate::peers::install()?;
+    let scratch = scratch()?;
+    let program = program();
+    let empty = Server::start(&program, &scratch.join("empty"), &[])?;
+    checks::endpoint(
+        &peers,
+        &empty,
+        &checks::Judges {
+            fixtures: true,
+            conformance: true,
+        },
+        all,
+    );
+    empty.stop()?;
+    let demo = Server::start(&program, &scratch.join("demo"), &["--demo"])?;
+    checks::endpoint(
+        &peers,
+        &demo,
+        &checks::Judges {
+            fixtures: false,
+            conformance: false,
+        },
+        all,
+    );
+    demo.stop()?;
+    let manifest = bundle::write_manifest(&scratch.join("bundle"), &program)?;
+    checks::bundle(&peers, &manifest, all);
+    std::fs::remove_dir_all(&scratch).context("the scratch folder could not be removed")
+}
+
+/// A folder of this run's own.
+fn scratch() -> Result<PathBuf> {
+    let folder = target().join(format!("ci-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// The program built for development.
+fn program() -> PathBuf {
+    target().join("debug").join(Path::new("eventos"))
+}
