@@ -80,7 +80,8 @@ create table capacity_pool (
     organization_id uuid not null constraint capacity_pool_organization_fkey references organization,
     id uuid constraint capacity_pool_pkey primary key,
     event_id uuid not null,
-    name text not null,
+    -- Null: the pool of one ticket type alone.
+    name text constraint capacity_pool_name_not_empty check (name <> ''),
     -- Null: unlimited.
     capacity integer constraint capacity_pool_capacity_not_negative check (capacity >= 0),
     held_count integer not null default 0 constraint capacity_pool_held_not_negative check (held_count >= 0),

@@ -14,6 +14,7 @@ use crate::{
         entry,
     },
     organizations::{GetContext, ListMembers, UpdateOrganization},
+    ticket_types::{ArchiveTicketType, ListTicketTypes, SaveTicketType},
     tokens::{CreateToken, ListTokens, RevokeToken},
     venues::{ArchiveVenue, ListVenues, SaveVenue},
 };
@@ -34,6 +35,9 @@ pub const CATALOG: &[Entry] = &[
     entry::<CreateEvent>(Events, Shown),
     entry::<UpdateEvent>(Events, Shown),
     entry::<ArchiveEvent>(Events, Searchable),
+    entry::<ListTicketTypes>(Events, Shown),
+    entry::<SaveTicketType>(Events, Shown),
+    entry::<ArchiveTicketType>(Events, Searchable),
 ];
 
 /// The entry of an operation's name.

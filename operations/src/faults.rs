@@ -22,3 +22,10 @@ pub(crate) const NAME_TAKEN: FaultSpec = FaultSpec::new(
     "name_taken",
     "Choose another name, or change the existing one by its id.",
 );
+
+/// An event that is over, cancelled or archived.
+pub(crate) const EVENT_CLOSED: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "event_closed",
+    "Tell the organizer; a new date can be made with duplicate_event.",
+);

@@ -8,6 +8,7 @@
 pub mod app;
 pub mod catalog;
 mod faults;
+pub mod field_change;
 pub mod lookup;
 pub mod operation;
 pub mod people;

@@ -3,7 +3,8 @@
 //! Behind the feature `testing`, so that the tests of surfaces start from the same scenes.
 
 use domain::{
-    Actor, Currency, Cx, Fault, OrganizationId, Permissions, Timestamp, UserId, context::Entropy,
+    Actor, Currency, Cx, EventId, Fault, Money, OrganizationId, Patch, Permissions, Timestamp,
+    UserId, context::Entropy,
 };
 use store::{Options as StoreOptions, Store};
 use testkit::TestDatabase;
@@ -11,9 +12,10 @@ use testkit::TestDatabase;
 use crate::{
     App, Operation, Options, RunError,
     audit::{ChangeRecord, ListChanges},
-    events::CreateEvent,
+    events::{self, CreateEvent, Event, StatusMove},
     organizations::{FoundOrganization, found_organization},
     permission::Role,
+    ticket_types::{SaveTicketType, TicketType},
     venues::{SaveVenue, Venue},
 };
 
@@ -91,6 +93,47 @@ impl Scene {
         })
         .await
         .expect("the name is free")
+    }
+
+    /// A published event, online, on Thursday 4 February 2027 at 19:00.
+    pub async fn published(&self, title: &str) -> Event {
+        let link = "https://live.example.org".parse().expect("a short link");
+        let command = CreateEvent {
+            online_url: Some(link),
+            ..new_event(title)
+        };
+        let event = self.run(command).await.expect("nothing is odd about it");
+        self.move_event(event.event.id, StatusMove::Publish).await
+    }
+
+    /// An event in another state, without the checks of the operations that do it.
+    pub(crate) async fn move_event(&self, id: EventId, to: StatusMove<'_>) -> Event {
+        let mut cx = self.cx.clone();
+        cx.operation = "scene";
+        let mut tx = self
+            .app
+            .store()
+            .write(&cx)
+            .await
+            .expect("the database is there");
+        events::lock(tx.conn(), &cx, &id.into())
+            .await
+            .expect("the event is there");
+        events::set_status(tx.conn(), &cx, id, to)
+            .await
+            .expect("the move is legal");
+        let event = events::get(tx.conn(), &cx, id)
+            .await
+            .expect("the event is there");
+        tx.unchanged(event).await.expect("nothing is in the way")
+    }
+
+    /// A published event with one ticket type, `Regular`, at a price in cents.
+    pub async fn on_sale(&self, amount: i64, quantity: i32) -> (Event, TicketType) {
+        let event = self.published("Spring Gala").await;
+        let command = selling(event.id, "Regular", amount, quantity);
+        let saved = self.run(command).await.expect("nothing is odd about it");
+        (event, saved.ticket_type)
     }
 
     /// The audit trail, oldest first.
@@ -178,6 +221,38 @@ pub fn assert_refused<T: std::fmt::Debug, E: Fault>(outcome: Result<T, RunError<
                 "{code} is missing from specs()"
             );
         }
+    }
+}
+
+/// A new ticket type with a price in cents and a quantity.
+pub fn selling(event: EventId, name: &str, amount: i64, quantity: i32) -> SaveTicketType {
+    SaveTicketType {
+        name: Some(name.parse().expect("a short name")),
+        price: Some(Money::new(amount, eur())),
+        quantity: Some(quantity),
+        ..saving(event)
+    }
+}
+
+/// A ticket type with nothing said but its event.
+pub fn saving(event: EventId) -> SaveTicketType {
+    SaveTicketType {
+        event: event.into(),
+        ticket_type: None,
+        name: None,
+        price: None,
+        quantity: None,
+        pool: None,
+        pool_capacity: None,
+        unlimited: false,
+        min_per_order: None,
+        max_per_order: None,
+        sales_start: Patch::Keep,
+        sales_end: Patch::Keep,
+        fold: None,
+        visibility: None,
+        description: Patch::Keep,
+        position: None,
     }
 }
 

@@ -3,6 +3,8 @@
 use domain::{Change, EventId, Subject};
 use serde::Serialize;
 
+use crate::field_change::{FieldChange, describe};
+
 /// An event was created, from nothing or as a copy.
 #[derive(Debug, Serialize)]
 pub struct EventCreated {
@@ -39,35 +41,16 @@ pub struct EventUpdated {
     pub(super) changed: Vec<FieldChange>,
 }
 
-/// One field, before and after.
-#[derive(Debug, Serialize)]
-pub struct FieldChange {
-    pub(super) field: &'static str,
-    pub(super) before: Option<String>,
-    pub(super) after: Option<String>,
-}
-
 impl Change for EventUpdated {
     const KIND: &'static str = "event.updated";
     fn subject(&self) -> Subject {
         self.event_id.into()
     }
     fn summary(&self) -> String {
-        let show = |value: &Option<String>| match value {
-            Some(text) if text.chars().count() > 60 => {
-                format!("{:?}…", text.chars().take(60).collect::<String>())
-            }
-            Some(text) => format!("{text:?}"),
-            None => "nothing".to_owned(),
-        };
-        let fields = self
-            .changed
-            .iter()
-            .map(|c| format!("{} from {} to {}", c.field, show(&c.before), show(&c.after)));
         format!(
             "Changes the event {:?}: {}",
             self.title,
-            fields.collect::<Vec<_>>().join("; ")
+            describe(&self.changed)
         )
     }
 }

@@ -31,17 +31,10 @@ impl Schedule {
         zone: Zone,
         fold: Option<Fold>,
     ) -> Result<Self, ScheduleError> {
-        let resolve = |local: LocalTime, field| {
-            local.resolve(&zone, fold).map_err(|error| match error {
-                TimeError::Gap { .. } => ScheduleError::Skipped { field, error },
-                TimeError::Fold { .. } => ScheduleError::Twice { field, error },
-                other => ScheduleError::Unreadable {
-                    field,
-                    error: other,
-                },
-            })
-        };
-        let (starts_at, ends_at) = (resolve(starts, "starts")?, resolve(ends, "ends")?);
+        let (starts_at, ends_at) = (
+            resolve(starts, &zone, fold, "starts")?,
+            resolve(ends, &zone, fold, "ends")?,
+        );
         if ends_at <= starts_at {
             return Err(ScheduleError::EndsBeforeStart { starts, ends });
         }
@@ -73,13 +66,30 @@ impl Schedule {
     }
 }
 
+/// The instant of a local time, for the input field that gave it.
+pub(crate) fn resolve(
+    local: LocalTime,
+    zone: &Zone,
+    fold: Option<Fold>,
+    field: &'static str,
+) -> Result<Timestamp, ScheduleError> {
+    local.resolve(zone, fold).map_err(|error| match error {
+        TimeError::Gap { .. } => ScheduleError::Skipped { field, error },
+        TimeError::Fold { .. } => ScheduleError::Twice { field, error },
+        other => ScheduleError::Unreadable {
+            field,
+            error: other,
+        },
+    })
+}
+
 /// Why a schedule cannot be.
 #[derive(Debug, thiserror::Error)]
 pub enum ScheduleError {
     /// The clock jumps over a time.
     #[error("{error}")]
     Skipped {
-        /// `starts` or `ends`.
+        /// The input field, such as `starts`.
         field: &'static str,
         /// Which time, and the next one that exists.
         error: TimeError,
@@ -87,7 +97,7 @@ pub enum ScheduleError {
     /// The clock shows a time twice.
     #[error("{error}")]
     Twice {
-        /// `starts` or `ends`.
+        /// The input field, such as `starts`.
         field: &'static str,
         /// Which time.
         error: TimeError,
@@ -95,7 +105,7 @@ pub enum ScheduleError {
     /// A time is out of range.
     #[error("{error}")]
     Unreadable {
-        /// `starts` or `ends`.
+        /// The input field, such as `starts`.
         field: &'static str,
         /// What is wrong.
         error: TimeError,

@@ -75,6 +75,23 @@ pub(crate) async fn lock(
     get(conn, cx, event.id).await
 }
 
+/// Like [`resolve`], and keeps the event from being changed or cancelled until the transaction ends. Many
+/// transactions share it, so it does not slow the sale.
+pub(crate) async fn share(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    reference: &Reference<EventId>,
+) -> Result<Event, LookupError> {
+    let id = match reference {
+        Reference::Id(id) => *id,
+        Reference::Name(name) => find(conn, name).await?,
+    };
+    sqlx::query!("select id from event where id = $1 for share", id as _)
+        .fetch_optional(&mut *conn)
+        .await?;
+    get(conn, cx, id).await
+}
+
 async fn find(conn: &mut PgConnection, name: &str) -> Result<EventId, LookupError> {
     let hits = sqlx::query!(
         r#"select id, title, starts_local, slug = lower($1) as "by_slug!",

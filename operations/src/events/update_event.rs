@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use store::{ResultExt as _, StoreError};
 
 use super::{
-    changes::{EventUpdated, FieldChange},
+    changes::EventUpdated,
     create_event::{CreateEventError, CreatedEvent, link, wanted_slug},
     model::{Event, EventFormat, EventStatus, EventVenue},
     schedule::Schedule,
@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     App, Effect, Operation,
-    faults::{CHANGED_MEANWHILE, NOTHING_GIVEN},
+    faults::{CHANGED_MEANWHILE, EVENT_CLOSED, NOTHING_GIVEN},
+    field_change::{FieldChange, differing},
     lookup::LookupError,
     venues,
 };
@@ -343,16 +344,7 @@ fn differences(before: &Event, after: &Event) -> Vec<FieldChange> {
             Some(after.currency.to_string()),
         ),
     ];
-    let differing = fields
-        .into_iter()
-        .filter(|(_, before, after)| before != after);
-    differing
-        .map(|(field, before, after)| FieldChange {
-            field,
-            before,
-            after,
-        })
-        .collect()
+    differing(fields)
 }
 
 /// How `update_event` refuses.
@@ -396,11 +388,6 @@ pub enum UpdateEventError {
     Value(#[from] CreateEventError),
 }
 
-const CLOSED: FaultSpec = FaultSpec::new(
-    FaultKind::Conflict,
-    "event_closed",
-    "Tell the organizer; a new date can be made with duplicate_event.",
-);
 const CURRENCY_FIXED: FaultSpec = FaultSpec::new(
     FaultKind::Conflict,
     "currency_fixed",
@@ -417,7 +404,7 @@ impl Fault for UpdateEventError {
         let mut specs = vec![
             NOTHING_GIVEN,
             CHANGED_MEANWHILE,
-            CLOSED,
+            EVENT_CLOSED,
             CURRENCY_FIXED,
             PLACE_MISSING,
         ];
@@ -429,7 +416,7 @@ impl Fault for UpdateEventError {
         match self {
             Self::NothingGiven => NOTHING_GIVEN,
             Self::ChangedMeanwhile { .. } => CHANGED_MEANWHILE,
-            Self::Closed { .. } => CLOSED,
+            Self::Closed { .. } => EVENT_CLOSED,
             Self::CurrencyFixed { .. } => CURRENCY_FIXED,
             Self::PlaceMissing { .. } => PLACE_MISSING,
             Self::Value(error) => error.spec(),

@@ -1,1 +1,28 @@
-//! Comes next.
+//! Ticket types: what is on sale for an event. Names, prices, sales windows, limits.
+//!
+//! Owns `ticket_type`. Operations: `list_ticket_types`, `save_ticket_type`, `archive_ticket_type`.
+//! Changes: `ticket_type.created`, `ticket_type.updated`, `ticket_type.archived`.
+
+mod archive_ticket_type;
+pub mod changes;
+mod copy;
+mod errors;
+mod limit;
+mod list_ticket_types;
+mod model;
+mod save_ticket_type;
+mod sql;
+mod warnings;
+
+pub use archive_ticket_type::{ArchiveTicketType, ArchivedTicketType};
+pub use errors::SaveTicketTypeError;
+pub use list_ticket_types::{ListTicketTypes, TicketTypes};
+pub use model::{SaleState, SharedPool, TicketType, Visibility};
+pub use save_ticket_type::{SaveTicketType, SavedTicketType};
+
+pub(crate) use copy::{Copied, copy_all};
+pub(crate) use model::{Offer, find, sale_state, summaries};
+pub(crate) use sql::offers;
+
+#[cfg(test)]
+mod tests;

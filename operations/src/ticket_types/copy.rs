@@ -1,0 +1,111 @@
+//! Copying an event's ticket types to another event, for [`crate::lifecycle`].
+
+use std::collections::HashMap;
+
+use domain::{CapacityPoolId, Cx, LocalTime, TicketTypeId, Timestamp};
+use sqlx::PgConnection;
+use store::StoreError;
+
+use super::sql;
+use crate::{
+    events::Event,
+    inventory::{self, NewPool},
+};
+
+/// What was copied.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Copied {
+    /// How many ticket types.
+    pub(crate) count: usize,
+    /// The sales windows that moved with the date.
+    pub(crate) windows: Vec<CopiedWindow>,
+}
+
+/// The sales window of a copied ticket type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CopiedWindow {
+    /// The ticket type.
+    pub(crate) name: String,
+    /// When its sale begins now.
+    pub(crate) starts: Option<LocalTime>,
+    /// When its sale ends now.
+    pub(crate) ends: Option<LocalTime>,
+    /// Whether it ends before the present: nothing can be bought.
+    pub(crate) is_over: bool,
+    /// Whether it moved out of the calendar or lost its order, and was left out.
+    pub(crate) is_dropped: bool,
+}
+
+/// Copies the ticket types that are not archived, with pools of their own and nothing taken. Sales windows move
+/// by as much as the event does. Both events are read already; the second has no ticket types yet.
+pub(crate) async fn copy_all(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    from: &Event,
+    to: &Event,
+) -> Result<Copied, StoreError> {
+    let mut copied = Copied::default();
+    let mut pools = HashMap::<CapacityPoolId, CapacityPoolId>::new();
+    for mut offer in sql::offers(conn, from.id).await? {
+        let pool_id = if let Some(id) = pools.get(&offer.pool_id) {
+            *id
+        } else {
+            let id = cx.new_id::<CapacityPoolId>();
+            let pool = NewPool {
+                id,
+                event_id: to.id,
+                name: offer.pool_name.as_ref(),
+                capacity: offer.capacity,
+            };
+            inventory::insert(conn, cx, &pool).await?;
+            pools.insert(offer.pool_id, id);
+            id
+        };
+        let window = Window::moved(offer.sales_start_local, offer.sales_end_local, from, to);
+        if offer.sales_start_local.is_some() || offer.sales_end_local.is_some() {
+            copied.windows.push(CopiedWindow {
+                name: offer.name.to_string(),
+                starts: window.starts.map(|(local, _)| local),
+                ends: window.ends.map(|(local, _)| local),
+                is_over: window.ends.is_some_and(|(_, at)| at <= cx.now),
+                is_dropped: window.starts.is_none() && window.ends.is_none(),
+            });
+        }
+        (offer.sales_start_local, offer.sales_start_at) = window.starts.unzip();
+        (offer.sales_end_local, offer.sales_end_at) = window.ends.unzip();
+        offer.id = cx.new_id::<TicketTypeId>();
+        offer.event_id = to.id;
+        offer.pool_id = pool_id;
+        sql::insert(conn, cx, &offer).await?;
+        copied.count += 1;
+    }
+    Ok(copied)
+}
+
+/// A sales window, on the clock and as instants.
+struct Window {
+    starts: Option<(LocalTime, Timestamp)>,
+    ends: Option<(LocalTime, Timestamp)>,
+}
+
+impl Window {
+    /// A window moved with its event. There is nobody to ask about clock changes; a window that would be empty
+    /// afterwards, or lie outside the calendar, is no window.
+    fn moved(starts: Option<LocalTime>, ends: Option<LocalTime>, from: &Event, to: &Event) -> Self {
+        let moved = |local: Option<LocalTime>| {
+            let local = local?.shifted(from.starts, to.starts).ok()?;
+            Some((local, local.resolve_leniently(&to.zone)))
+        };
+        let window = Self {
+            starts: moved(starts),
+            ends: moved(ends),
+        };
+        match (window.starts, window.ends) {
+            (Some((_, starts)), Some((_, ends))) if ends <= starts => Self {
+                starts: None,
+                ends: None,
+            },
+            _ => window,
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! How `save_ticket_type` refuses.
+
+use domain::{Currency, Fault, FaultKind, FaultSpec, LocalTime, Money, Name, fault::Candidate};
+use store::StoreError;
+
+use crate::{
+    events::{EventStatus, ScheduleError},
+    faults::{EVENT_CLOSED, NAME_TAKEN},
+    lookup::LookupError,
+};
+
+/// How `save_ticket_type` refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveTicketTypeError {
+    /// A new ticket type without a name.
+    #[error("a new ticket type needs a name")]
+    NameMissing,
+    /// Another ticket type of the event has the name.
+    #[error("the event already has a ticket type called {0:?}")]
+    NameTaken(Name),
+    /// A new ticket type without a price.
+    #[error("{name:?} needs a price; the event is paid in {currency}")]
+    PriceMissing {
+        /// Its name.
+        name: Name,
+        /// The event's currency.
+        currency: Currency,
+    },
+    /// A price below nothing.
+    #[error("a price of {0} is below nothing")]
+    PriceNegative(Money),
+    /// A price in another currency than the event's.
+    #[error("the price is in {given}, but the event is paid in {expected}")]
+    CurrencyDiffers {
+        /// What was given.
+        given: Currency,
+        /// The event's currency.
+        expected: Currency,
+    },
+    /// Nobody said how many there are.
+    #[error("it was not said how many {0:?} tickets there are")]
+    QuantityMissing(Name),
+    /// Several limits were given, or a pool's capacity without a pool.
+    #[error("give one of `quantity`, `pool` (with `pool_capacity` when it is new) and `unlimited`")]
+    QuantityAmbiguous,
+    /// A limit below one.
+    #[error("`{field}` is {given}; it must be at least 1")]
+    NotPositive {
+        /// The input field.
+        field: &'static str,
+        /// What was given.
+        given: i32,
+    },
+    /// More are sold and held than there would be.
+    #[error("{capacity} are too few: {sold} are sold and {held} are held for orders not paid yet")]
+    BelowTaken {
+        /// The input field.
+        field: &'static str,
+        /// What was asked for.
+        capacity: i32,
+        /// Sold.
+        sold: i32,
+        /// Held.
+        held: i32,
+    },
+    /// The event has no such pool, and its capacity was not given.
+    #[error("the event has no shared pool called {0:?}")]
+    PoolNotFound(Name, Vec<Candidate>),
+    /// Tickets sold from one limit cannot move to another.
+    #[error("{taken} {name:?} tickets are sold or held from its present limit")]
+    PoolFixed {
+        /// The ticket type.
+        name: Name,
+        /// How many.
+        taken: i32,
+    },
+    /// Fewer at most than at least.
+    #[error("an order would have at least {min} and at most {max} of them")]
+    LimitsReversed {
+        /// At least.
+        min: i32,
+        /// At most.
+        max: i32,
+    },
+    /// The sale would end before it begins.
+    #[error("the sale would end ({}) before it begins ({})", .ends.readable(), .starts.readable())]
+    WindowReversed {
+        /// Begin.
+        starts: LocalTime,
+        /// End.
+        ends: LocalTime,
+    },
+    /// The sale would begin when the event is over.
+    #[error("the sale would begin on {}, when the event is over ({})", .starts.readable(), .event_ends.readable())]
+    WindowAfterEvent {
+        /// Begin.
+        starts: LocalTime,
+        /// The event's end.
+        event_ends: LocalTime,
+    },
+    /// The event is over, cancelled or archived.
+    #[error("{title:?} is {status}, so its ticket types can no longer be changed")]
+    EventClosed {
+        /// Its title.
+        title: String,
+        /// Its state.
+        status: EventStatus,
+    },
+    /// A time that does not exist, or exists twice.
+    #[error(transparent)]
+    Time(#[from] ScheduleError),
+    /// The event or the ticket type was not found.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+const NAME_MISSING: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "ticket_type_name_missing",
+    "Give `name` to add one, or `ticket_type` to change an existing one.",
+);
+const PRICE_MISSING: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "price_missing",
+    "Ask what it costs; for a free ticket give the amount 0.",
+);
+const PRICE_NEGATIVE: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "price_negative",
+    "Give 0 for a free ticket.",
+);
+const CURRENCY_DIFFERS: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "currency_differs",
+    "Ask for the price in the event's currency; never convert it yourself.",
+);
+const QUANTITY_MISSING: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "quantity_missing",
+    "Ask how many there are, and give `quantity` or a shared `pool`; `unlimited: true` only if the organizer says so.",
+);
+const QUANTITY_AMBIGUOUS: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "quantity_ambiguous",
+    "Choose the one that the organizer means.",
+);
+const NOT_POSITIVE: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "not_positive",
+    "To stop selling, use archive_ticket_type or end the sale with `sales_end`.",
+);
+const BELOW_TAKEN: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "below_taken",
+    "Choose at least what is sold and held, or cancel orders first.",
+);
+const POOL_NOT_FOUND: FaultSpec = FaultSpec::new(
+    FaultKind::NotFound,
+    "pool_not_found",
+    "Use the exact name of a candidate, or give `pool_capacity` to make a new pool.",
+);
+const POOL_FIXED: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "pool_fixed",
+    "Add a new ticket type with the other limit and archive this one.",
+);
+const LIMITS_REVERSED: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "limits_reversed",
+    "Give both `min_per_order` and `max_per_order`.",
+);
+const WINDOW_REVERSED: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "sales_window_reversed",
+    "Check both times; an empty text removes a limit.",
+);
+const WINDOW_AFTER_EVENT: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "sales_window_after_event",
+    "Check the date of the sale and of the event.",
+);
+
+impl Fault for SaveTicketTypeError {
+    fn specs() -> Vec<FaultSpec> {
+        let mut specs = vec![
+            NAME_MISSING,
+            NAME_TAKEN,
+            PRICE_MISSING,
+            PRICE_NEGATIVE,
+            CURRENCY_DIFFERS,
+            QUANTITY_MISSING,
+            QUANTITY_AMBIGUOUS,
+            NOT_POSITIVE,
+            BELOW_TAKEN,
+            POOL_NOT_FOUND,
+            POOL_FIXED,
+            LIMITS_REVERSED,
+            WINDOW_REVERSED,
+            WINDOW_AFTER_EVENT,
+            EVENT_CLOSED,
+        ];
+        specs.extend(ScheduleError::specs());
+        specs.extend(LookupError::specs());
+        specs
+    }
+
+    fn spec(&self) -> FaultSpec {
+        match self {
+            Self::NameMissing => NAME_MISSING,
+            Self::NameTaken(_) => NAME_TAKEN,
+            Self::PriceMissing { .. } => PRICE_MISSING,
+            Self::PriceNegative(_) => PRICE_NEGATIVE,
+            Self::CurrencyDiffers { .. } => CURRENCY_DIFFERS,
+            Self::QuantityMissing(_) => QUANTITY_MISSING,
+            Self::QuantityAmbiguous => QUANTITY_AMBIGUOUS,
+            Self::NotPositive { .. } => NOT_POSITIVE,
+            Self::BelowTaken { .. } => BELOW_TAKEN,
+            Self::PoolNotFound(..) => POOL_NOT_FOUND,
+            Self::PoolFixed { .. } => POOL_FIXED,
+            Self::LimitsReversed { .. } => LIMITS_REVERSED,
+            Self::WindowReversed { .. } => WINDOW_REVERSED,
+            Self::WindowAfterEvent { .. } => WINDOW_AFTER_EVENT,
+            Self::EventClosed { .. } => EVENT_CLOSED,
+            Self::Time(error) => error.spec(),
+            Self::Lookup(error) => error.spec(),
+            Self::Store(error) => error.spec(),
+        }
+    }
+
+    fn field(&self) -> Option<String> {
+        let field = match self {
+            Self::NameMissing | Self::NameTaken(_) => "name",
+            Self::PriceMissing { .. } | Self::PriceNegative(_) => "price",
+            Self::CurrencyDiffers { .. } => "price.currency",
+            Self::QuantityMissing(_) | Self::QuantityAmbiguous => "quantity",
+            Self::NotPositive { field, .. } | Self::BelowTaken { field, .. } => field,
+            Self::PoolNotFound(..) | Self::PoolFixed { .. } => "pool",
+            Self::LimitsReversed { .. } => "max_per_order",
+            Self::WindowReversed { .. } => "sales_end",
+            Self::WindowAfterEvent { .. } => "sales_start",
+            Self::Time(error) => return error.field(),
+            Self::Lookup(error) => return error.field(),
+            Self::EventClosed { .. } | Self::Store(_) => return None,
+        };
+        Some(field.to_owned())
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
+        match self {
+            Self::Lookup(error) => error.candidates(),
+            Self::PoolNotFound(_, candidates) => candidates.clone(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl From<sqlx::Error> for SaveTicketTypeError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}

@@ -1,0 +1,249 @@
+//! The ticket type as callers see it, and whether it is on sale.
+
+use domain::{
+    CapacityPoolId, Currency, Cx, EventId, LocalTime, Money, Name, Reference, TicketTypeId,
+    Timestamp,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::sql;
+use crate::{
+    events::{self, Event, EventStatus},
+    inventory::{Availability, Pool},
+    lookup::{Hit, LookupError, the_one},
+};
+
+domain::text_enum! {
+    /// Who is offered a ticket type.
+    pub enum Visibility {
+        /// Everybody.
+        Public = "public",
+        /// Nobody but those an organizer sells it to.
+        Hidden = "hidden",
+    }
+}
+
+domain::sqlx_as_text!(Visibility);
+
+domain::text_enum! {
+    /// Whether a ticket type can be bought now, and if not, why.
+    pub enum SaleState {
+        /// The event is not published.
+        NotPublished = "not_published",
+        /// The sale has not begun.
+        NotYet = "not_yet",
+        /// It can be bought.
+        OnSale = "on_sale",
+        /// Nothing is left.
+        SoldOut = "sold_out",
+        /// The sale, or the event, is over or cancelled.
+        Over = "over",
+    }
+}
+
+/// A limit that several ticket types share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SharedPool {
+    /// Its id.
+    pub id: CapacityPoolId,
+    /// Its name.
+    pub name: String,
+    /// What its ticket types have taken and left together.
+    pub availability: Availability,
+}
+
+/// What is on sale for an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TicketType {
+    /// Its id.
+    pub id: TicketTypeId,
+    /// What it is called.
+    pub name: String,
+    /// What it includes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Its price; `amount` counts the smallest unit.
+    pub price: Money,
+    /// The price as people read it: `25.00 EUR` or `free`.
+    pub costs: String,
+    /// Whether it can be bought now.
+    pub state: SaleState,
+    /// Who is offered it.
+    pub visibility: Visibility,
+    /// How many are sold, held and left.
+    pub availability: Availability,
+    /// The limit it shares with other ticket types.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool: Option<SharedPool>,
+    /// When the sale begins, on the clock at the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sales_start: Option<LocalTime>,
+    /// When the sale ends, on the clock at the event; with the event when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sales_end: Option<LocalTime>,
+    /// The fewest in one order.
+    pub min_per_order: i32,
+    /// The most in one order.
+    pub max_per_order: i32,
+    /// Where it stands in the list.
+    #[schemars(extend("x-detail" = true))]
+    pub position: i32,
+    /// Rises with every change.
+    #[schemars(extend("x-detail" = true))]
+    pub version: i32,
+}
+
+/// `25.00 EUR`, or `free`.
+pub(crate) fn costs(price: Money) -> String {
+    if price.is_zero() {
+        "free".to_owned()
+    } else {
+        price.to_string()
+    }
+}
+
+/// A row of `ticket_type` with its pool.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Offer {
+    pub(crate) id: TicketTypeId,
+    pub(crate) event_id: EventId,
+    pub(crate) name: Name,
+    pub(crate) description: Option<String>,
+    pub(crate) price_amount: i64,
+    pub(crate) price_currency: Currency,
+    pub(crate) position: i32,
+    pub(crate) visibility: Visibility,
+    pub(crate) sales_start_local: Option<LocalTime>,
+    pub(crate) sales_end_local: Option<LocalTime>,
+    pub(crate) sales_start_at: Option<Timestamp>,
+    pub(crate) sales_end_at: Option<Timestamp>,
+    pub(crate) min_per_order: i32,
+    pub(crate) max_per_order: i32,
+    pub(crate) version: i32,
+    pub(crate) pool_id: CapacityPoolId,
+    pub(crate) pool_name: Option<Name>,
+    pub(crate) capacity: Option<i32>,
+    pub(crate) held_count: i32,
+    pub(crate) sold_count: i32,
+    pub(crate) blocked_count: i32,
+    pub(crate) is_archived: bool,
+}
+
+impl Offer {
+    pub(crate) fn price(&self) -> Money {
+        Money::new(self.price_amount, self.price_currency)
+    }
+
+    pub(crate) fn pool(&self) -> Pool {
+        Pool {
+            id: self.pool_id,
+            name: self.pool_name.clone(),
+            capacity: self.capacity,
+            held_count: self.held_count,
+            sold_count: self.sold_count,
+            blocked_count: self.blocked_count,
+        }
+    }
+
+    /// As callers see it; `own` is what was taken of this type alone.
+    pub(super) fn seen(self, cx: &Cx, event: &Event, own: Taken) -> TicketType {
+        let pool = self.pool();
+        let total = pool.availability();
+        let shared = pool.name.map(|name| SharedPool {
+            id: pool.id,
+            name: name.to_string(),
+            availability: total,
+        });
+        TicketType {
+            state: sale_state(cx, event, &self),
+            price: self.price(),
+            costs: costs(self.price()),
+            id: self.id,
+            name: self.name.to_string(),
+            description: self.description,
+            visibility: self.visibility,
+            availability: Availability {
+                sold: own.sold,
+                held: own.held,
+                ..total
+            },
+            pool: shared,
+            sales_start: self.sales_start_local,
+            sales_end: self.sales_end_local,
+            min_per_order: self.min_per_order,
+            max_per_order: self.max_per_order,
+            position: self.position,
+            version: self.version,
+        }
+    }
+}
+
+/// What was taken of one ticket type.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Taken {
+    pub(crate) held: i32,
+    pub(crate) sold: i32,
+}
+
+/// Whether a ticket type can be bought now.
+pub(crate) fn sale_state(cx: &Cx, event: &Event, offer: &Offer) -> SaleState {
+    match event.status {
+        EventStatus::Draft => SaleState::NotPublished,
+        EventStatus::Ended | EventStatus::Cancelled | EventStatus::Archived => SaleState::Over,
+        EventStatus::Published if offer.sales_end_at.is_some_and(|end| end <= cx.now) => {
+            SaleState::Over
+        }
+        EventStatus::Published if offer.sales_start_at.is_some_and(|start| start > cx.now) => {
+            SaleState::NotYet
+        }
+        EventStatus::Published if offer.pool().left() == Some(0) => SaleState::SoldOut,
+        EventStatus::Published => SaleState::OnSale,
+    }
+}
+
+/// The ticket type a caller means, among those of an event: by id or exact name.
+pub(crate) fn find<'a>(
+    offers: &'a [Offer],
+    reference: &Reference<TicketTypeId>,
+) -> Result<&'a Offer, LookupError> {
+    let exact = |offer: &Offer| match reference {
+        Reference::Id(id) => offer.id == *id,
+        Reference::Name(name) => offer.name.as_str().to_lowercase() == name.to_lowercase(),
+    };
+    let hits = offers.iter().map(|offer| Hit {
+        id: offer.id,
+        label: offer.name.to_string(),
+        exact: exact(offer),
+    });
+    let id = the_one("ticket type", &reference.to_string(), hits.collect())?;
+    Ok(offers
+        .iter()
+        .find(|offer| offer.id == id)
+        .expect("the hit came from this list"))
+}
+
+/// The ticket types of an event as callers see them, in their order.
+pub(crate) async fn summaries(
+    conn: &mut sqlx::PgConnection,
+    cx: &Cx,
+    event_id: EventId,
+) -> Result<Vec<TicketType>, LookupError> {
+    let event = events::get(conn, cx, event_id).await?;
+    summaries_of(conn, cx, &event).await
+}
+
+/// Like [`summaries`], for an event that was read already.
+pub(super) async fn summaries_of(
+    conn: &mut sqlx::PgConnection,
+    cx: &Cx,
+    event: &Event,
+) -> Result<Vec<TicketType>, LookupError> {
+    let offers = sql::offers(conn, event.id).await?;
+    let taken = sql::taken(conn, event.id).await?;
+    let seen = |offer: Offer| {
+        let own = taken.get(&offer.id).copied().unwrap_or_default();
+        offer.seen(cx, event, own)
+    };
+    Ok(offers.into_iter().map(seen).collect())
+}

@@ -1,0 +1,355 @@
+//! `save_ticket_type`: something is put on sale, or what is on sale changes.
+
+use domain::{
+    CapacityPoolId, Cx, EventId, LocalTime, LongText, Money, Name, Patch, Permission, Reference,
+    TicketTypeId, time::Fold,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use store::{ResultExt as _, WriteTx};
+
+use super::{
+    changes::{TicketTypeCreated, TicketTypeUpdated},
+    errors::SaveTicketTypeError,
+    limit::{self, Limit},
+    model::{self, Offer, TicketType, Visibility, costs},
+    sql, warnings,
+};
+use crate::{
+    App, Effect, Operation,
+    events::{self, Event, EventStatus},
+    field_change::{FieldChange, differing},
+};
+
+/// Put a ticket type on sale for an event, or change one by naming it in `ticket_type`. When changing, fields left
+/// out stay as they are and an empty text removes one; orders already placed keep their price. Tell the organizer
+/// the `warnings`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct SaveTicketType {
+    /// Event: id, slug or exact title.
+    pub event: Reference<EventId>,
+    /// The ticket type to change: id or exact name. Leave out to add one.
+    pub ticket_type: Option<Reference<TicketTypeId>>,
+    /// What it is called. Required for a new one.
+    pub name: Option<Name>,
+    /// Price of one, in the event's currency; amount 0 is free. Required for a new one.
+    pub price: Option<Money>,
+    /// How many there are of this type alone. A new one needs this, `pool` or `unlimited`.
+    #[schemars(range(min = 1))]
+    pub quantity: Option<i32>,
+    /// Name of a limit that it shares with other ticket types of the event.
+    pub pool: Option<Name>,
+    /// How many the pool holds; required when the pool is new.
+    #[schemars(range(min = 1))]
+    pub pool_capacity: Option<i32>,
+    /// No limit at all; only when the organizer says so.
+    #[serde(default)]
+    pub unlimited: bool,
+    /// The fewest in one order (default 1).
+    #[schemars(range(min = 1))]
+    pub min_per_order: Option<i32>,
+    /// The most in one order (default 10).
+    #[schemars(range(min = 1))]
+    pub max_per_order: Option<i32>,
+    /// When the sale begins: local time at the event.
+    #[serde(default)]
+    pub sales_start: Patch<LocalTime>,
+    /// When the sale ends: local time at the event; with the event when left out.
+    #[serde(default)]
+    pub sales_end: Patch<LocalTime>,
+    /// Which one, when clocks go back and a sales time happens twice.
+    pub fold: Option<Fold>,
+    /// `hidden`: only the organizer sells it.
+    pub visibility: Option<Visibility>,
+    /// What it includes.
+    #[serde(default)]
+    pub description: Patch<LongText>,
+    /// Where it stands in the list, lowest first.
+    pub position: Option<i32>,
+}
+
+/// The ticket type and what the organizer should know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SavedTicketType {
+    /// The ticket type.
+    pub ticket_type: TicketType,
+    /// What the organizer should know, such as more tickets than the venue has room for.
+    pub warnings: Vec<String>,
+}
+
+impl Operation for SaveTicketType {
+    const NAME: &'static str = "save_ticket_type";
+    const EFFECT: Effect = Effect::Write;
+    const NEEDS: Permission = Permission::EventsWrite;
+    type Output = SavedTicketType;
+    type Error = SaveTicketTypeError;
+
+    async fn run(self, app: &App, cx: &Cx) -> Result<SavedTicketType, SaveTicketTypeError> {
+        let wanted = Limit::of(&self)?;
+        let mut tx = app.store().write(cx).await?;
+        let event = events::lock(tx.conn(), cx, &self.event).await?;
+        if let EventStatus::Ended | EventStatus::Cancelled | EventStatus::Archived = event.status {
+            return Err(SaveTicketTypeError::EventClosed {
+                title: event.title,
+                status: event.status,
+            });
+        }
+        let offers = sql::offers(tx.conn(), event.id).await?;
+        match self.ticket_type.clone() {
+            None => self.create(tx, &event, &offers, wanted).await,
+            Some(reference) => {
+                let before = model::find(&offers, &reference)?.clone();
+                self.update(tx, &event, before, wanted).await
+            }
+        }
+    }
+}
+
+impl SaveTicketType {
+    async fn create(
+        self,
+        mut tx: WriteTx<'_>,
+        event: &Event,
+        offers: &[Offer],
+        wanted: Limit,
+    ) -> Result<SavedTicketType, SaveTicketTypeError> {
+        let cx = tx.cx();
+        let blank = self.blank(cx, event, offers)?;
+        let mut offer = self.onto(blank, event)?;
+        if wanted == Limit::Keep {
+            return Err(SaveTicketTypeError::QuantityMissing(offer.name));
+        }
+        limit::place(&mut tx, &mut offer, None, wanted).await?;
+        let inserted = sql::insert(tx.conn(), cx, &offer).await;
+        inserted.on_constraint("ticket_type_name_key", || {
+            SaveTicketTypeError::NameTaken(offer.name.clone())
+        })?;
+        let capacity = match (&offer.pool_name, offer.capacity) {
+            (Some(pool), _) => format!("from the pool {pool:?}"),
+            (None, Some(capacity)) => format!("{capacity} of them"),
+            (None, None) => "unlimited".to_owned(),
+        };
+        let change = TicketTypeCreated {
+            ticket_type_id: offer.id,
+            event_id: event.id,
+            name: offer.name.to_string(),
+            price: offer.price(),
+            capacity,
+        };
+        let answer = answer(&mut tx, event, None, &offer).await?;
+        Ok(tx.commit(change, answer).await?)
+    }
+
+    async fn update(
+        self,
+        mut tx: WriteTx<'_>,
+        event: &Event,
+        before: Offer,
+        wanted: Limit,
+    ) -> Result<SavedTicketType, SaveTicketTypeError> {
+        let cx = tx.cx();
+        let mut offer = self.onto(before.clone(), event)?;
+        limit::place(&mut tx, &mut offer, Some(&before), wanted).await?;
+        let changed = differences(&before, &offer);
+        if changed.is_empty() {
+            let answer = answer(&mut tx, event, Some(&before), &offer).await?;
+            return Ok(tx.unchanged(answer).await?);
+        }
+        let updated = sql::update(tx.conn(), cx, &offer).await;
+        updated.on_constraint("ticket_type_name_key", || {
+            SaveTicketTypeError::NameTaken(offer.name.clone())
+        })?;
+        limit::left_behind(&mut tx, &before, &offer).await?;
+        let change = TicketTypeUpdated {
+            ticket_type_id: offer.id,
+            event_id: event.id,
+            name: before.name.to_string(),
+            changed,
+        };
+        let answer = answer(&mut tx, event, Some(&before), &offer).await?;
+        Ok(tx.commit(change, answer).await?)
+    }
+
+    /// A new ticket type behind the others, before anything but its name and price is said.
+    fn blank(
+        &self,
+        cx: &Cx,
+        event: &Event,
+        offers: &[Offer],
+    ) -> Result<Offer, SaveTicketTypeError> {
+        let name = self.name.clone().ok_or(SaveTicketTypeError::NameMissing)?;
+        let price = self
+            .price
+            .ok_or_else(|| SaveTicketTypeError::PriceMissing {
+                name: name.clone(),
+                currency: event.currency,
+            })?;
+        let last = offers.iter().map(|offer| offer.position).max();
+        Ok(Offer {
+            id: cx.new_id(),
+            event_id: event.id,
+            name,
+            description: None,
+            price_amount: price.amount,
+            price_currency: price.currency,
+            position: last.map_or(1, |last| last.saturating_add(1)),
+            visibility: Visibility::Public,
+            sales_start_local: None,
+            sales_end_local: None,
+            sales_start_at: None,
+            sales_end_at: None,
+            min_per_order: 1,
+            max_per_order: self.min_per_order.unwrap_or(1).max(10),
+            version: 1,
+            pool_id: cx.new_id::<CapacityPoolId>(),
+            pool_name: None,
+            capacity: None,
+            held_count: 0,
+            sold_count: 0,
+            blocked_count: 0,
+            is_archived: false,
+        })
+    }
+
+    /// The ticket type with the given fields changed, but for its limit.
+    fn onto(&self, before: Offer, event: &Event) -> Result<Offer, SaveTicketTypeError> {
+        let mut offer = before;
+        if let Some(name) = &self.name {
+            offer.name = name.clone();
+        }
+        if let Some(price) = self.price {
+            if price.currency != event.currency {
+                return Err(SaveTicketTypeError::CurrencyDiffers {
+                    given: price.currency,
+                    expected: event.currency,
+                });
+            }
+            if price.amount < 0 {
+                return Err(SaveTicketTypeError::PriceNegative(price));
+            }
+            offer.price_amount = price.amount;
+            offer.price_currency = price.currency;
+        }
+        offer.min_per_order = self.min_per_order.unwrap_or(offer.min_per_order);
+        offer.max_per_order = self.max_per_order.unwrap_or(offer.max_per_order);
+        if offer.min_per_order > offer.max_per_order {
+            return Err(SaveTicketTypeError::LimitsReversed {
+                min: offer.min_per_order,
+                max: offer.max_per_order,
+            });
+        }
+        offer.visibility = self.visibility.unwrap_or(offer.visibility);
+        offer.position = self.position.unwrap_or(offer.position);
+        let description = self.description.clone();
+        offer.description = match description {
+            Patch::Keep => offer.description,
+            Patch::Remove => None,
+            Patch::Set(text) => Some(text.to_string()),
+        };
+        self.window(&mut offer, event)?;
+        Ok(offer)
+    }
+
+    fn window(&self, offer: &mut Offer, event: &Event) -> Result<(), SaveTicketTypeError> {
+        let resolve =
+            |local: &LocalTime, field| events::resolve_time(*local, &event.zone, self.fold, field);
+        match &self.sales_start {
+            Patch::Keep => {}
+            Patch::Remove => (offer.sales_start_local, offer.sales_start_at) = (None, None),
+            Patch::Set(local) => {
+                offer.sales_start_at = Some(resolve(local, "sales_start")?);
+                offer.sales_start_local = Some(*local);
+            }
+        }
+        match &self.sales_end {
+            Patch::Keep => {}
+            Patch::Remove => (offer.sales_end_local, offer.sales_end_at) = (None, None),
+            Patch::Set(local) => {
+                offer.sales_end_at = Some(resolve(local, "sales_end")?);
+                offer.sales_end_local = Some(*local);
+            }
+        }
+        if self.sales_start.is_keep() && self.sales_end.is_keep() {
+            return Ok(());
+        }
+        let (Some(starts), Some(starts_at)) = (offer.sales_start_local, offer.sales_start_at)
+        else {
+            return Ok(());
+        };
+        if starts_at >= event.ends_at {
+            return Err(SaveTicketTypeError::WindowAfterEvent {
+                starts,
+                event_ends: event.ends,
+            });
+        }
+        match (offer.sales_end_local, offer.sales_end_at) {
+            (Some(ends), Some(ends_at)) if ends_at <= starts_at => {
+                Err(SaveTicketTypeError::WindowReversed { starts, ends })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The ticket type as it is now, with what the organizer should know.
+async fn answer(
+    tx: &mut WriteTx<'_>,
+    event: &Event,
+    before: Option<&Offer>,
+    offer: &Offer,
+) -> Result<SavedTicketType, SaveTicketTypeError> {
+    let cx = tx.cx();
+    let all = model::summaries_of(tx.conn(), cx, event).await?;
+    let warnings = warnings::all(cx, event, before, offer, &all);
+    let mut all = all.into_iter();
+    let ticket_type = all
+        .find(|t| t.id == offer.id)
+        .expect("the ticket type was just written");
+    Ok(SavedTicketType {
+        ticket_type,
+        warnings,
+    })
+}
+
+/// The fields that differ, for the audit trail and for the person who confirms.
+fn differences(before: &Offer, after: &Offer) -> Vec<FieldChange> {
+    let both = |text: fn(&Offer) -> Option<String>| (text(before), text(after));
+    let fields = [
+        ("name", both(|o| Some(o.name.to_string()))),
+        ("price", both(|o| Some(costs(o.price())))),
+        ("description", both(|o| o.description.clone())),
+        ("visibility", both(|o| Some(o.visibility.to_string()))),
+        (
+            "start of sale",
+            both(|o| o.sales_start_local.map(LocalTime::readable)),
+        ),
+        (
+            "end of sale",
+            both(|o| o.sales_end_local.map(LocalTime::readable)),
+        ),
+        (
+            "fewest per order",
+            both(|o| Some(o.min_per_order.to_string())),
+        ),
+        (
+            "most per order",
+            both(|o| Some(o.max_per_order.to_string())),
+        ),
+        ("position", both(|o| Some(o.position.to_string()))),
+    ];
+    let pools = match (
+        before.pool_id == after.pool_id,
+        &before.pool_name,
+        &after.pool_name,
+    ) {
+        (true, ..) => (None, None),
+        (false, before, after) => {
+            let name = |pool: &Option<Name>| {
+                Some(pool.as_ref().map_or("its own".to_owned(), Name::to_string))
+            };
+            (name(before), name(after))
+        }
+    };
+    let fields = fields.into_iter().chain([("limit", pools)]);
+    differing(fields.map(|(field, (before, after))| (field, before, after)))
+}
