@@ -113,6 +113,16 @@ impl Operation for CancelOrder {
 }
 
 impl CancelOrder {
+    /// The cancellation of an order for which nothing was paid.
+    pub fn of(order: Reference<OrderId>) -> Self {
+        Self {
+            order,
+            reason: None,
+            refund: None,
+            even_if_checked_in: false,
+        }
+    }
+
     /// The answer for an order that is cancelled already: nothing to do, unless a refund is wanted that was
     /// not recorded then.
     async fn repeat(
@@ -259,22 +269,15 @@ mod tests {
 
     fn cancelling(order: &OrderDetail) -> CancelOrder {
         CancelOrder {
-            order: order.order.number.parse().unwrap(),
             reason: Some("changed their mind".parse().unwrap()),
-            refund: None,
-            even_if_checked_in: false,
+            ..CancelOrder::of(order.order.number.parse().unwrap())
         }
     }
 
     async fn paid(scene: &Scene, quantity: i32) -> OrderDetail {
         let (event, _) = scene.on_sale(2500, 5).await;
         let order = scene.order(event.id, quantity).await;
-        let command = ConfirmPayment {
-            order: order.order.id.into(),
-            amount: None,
-            reference: None,
-            received_on: None,
-        };
+        let command = ConfirmPayment::of(order.order.id.into());
         scene.run(command).await.unwrap().order
     }
 

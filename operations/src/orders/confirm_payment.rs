@@ -89,6 +89,16 @@ impl Operation for ConfirmPayment {
 }
 
 impl ConfirmPayment {
+    /// The payment of what is open, come in today.
+    pub fn of(order: Reference<OrderId>) -> Self {
+        Self {
+            order,
+            amount: None,
+            reference: None,
+            received_on: None,
+        }
+    }
+
     /// What comes in, and when it came in, if the order may be paid.
     fn check(
         &self,
@@ -251,12 +261,7 @@ mod tests {
     };
 
     fn confirming(order: &OrderDetail) -> ConfirmPayment {
-        ConfirmPayment {
-            order: order.order.number.parse().unwrap(),
-            amount: None,
-            reference: None,
-            received_on: None,
-        }
+        ConfirmPayment::of(order.order.number.parse().unwrap())
     }
 
     #[tokio::test]
@@ -317,10 +322,8 @@ mod tests {
         let (event, _) = scene.on_sale(2500, 10).await;
         let order = scene.order(event.id, 2).await;
         let cancel = CancelOrder {
-            order: order.order.id.into(),
-            reason: None,
             refund: Some(RefundChoice::None),
-            even_if_checked_in: false,
+            ..CancelOrder::of(order.order.id.into())
         };
         scene.run(cancel).await.unwrap();
         assert_refused(scene.run(confirming(&order)).await, "order_not_pending");
@@ -333,12 +336,7 @@ mod tests {
     #[tokio::test]
     async fn a_misread_number_is_noticed() {
         let scene = Scene::new().await;
-        let command = |order: &str| ConfirmPayment {
-            order: order.parse().unwrap(),
-            amount: None,
-            reference: None,
-            received_on: None,
-        };
+        let command = |order: &str| ConfirmPayment::of(order.parse().unwrap());
         let error = scene.run(command("O234567")).await.unwrap_err();
         assert_eq!(
             error.to_string(),

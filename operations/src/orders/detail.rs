@@ -105,9 +105,9 @@ pub(super) async fn detail_of(
     let mut payments = sql::payments(conn, row.id).await?;
     if !cx.may(Permission::AttendeesPersonal) {
         // A bank transfer names whoever sent it.
-        payments
-            .iter_mut()
-            .for_each(|payment| payment.reference = None);
+        for payment in &mut payments {
+            payment.reference = None;
+        }
     }
     let tickets = tickets::of_order(conn, row.id).await?;
     Ok(OrderDetail {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{App, Effect, Operation, codes::CodeLookupError};
 
-/// One order with its items, payments, refunds and tickets. When only a name or address is known, use list_orders.
+/// One order with its items, payments, refunds and tickets. When only a name or address is known, use `list_orders`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct GetOrder {
     /// Order: id or number, such as K7M2PQX.
@@ -52,10 +52,8 @@ mod tests {
         let (event, _) = scene.on_sale(2500, 5).await;
         let order = scene.order(event.id, 2).await;
         let pay = ConfirmPayment {
-            order: order.order.id.into(),
-            amount: None,
             reference: Some("from Ada Lovelace".parse().unwrap()),
-            received_on: None,
+            ..ConfirmPayment::of(order.order.id.into())
         };
         scene.run(pay).await.unwrap();
         let full = scene.run(getting(&order)).await.unwrap();

@@ -206,11 +206,12 @@ impl Fault for IssueTicketsError {
 
     fn field(&self) -> Option<String> {
         match self {
-            Self::GuestCount(_) => Some("attendees".to_owned()),
             Self::EventClosed { .. } => Some("event".to_owned()),
             Self::NoGiver => None,
             // There are no items here.
-            Self::Order(PlaceOrderError::SoldOut { .. }) => Some("attendees".to_owned()),
+            Self::GuestCount(_) | Self::Order(PlaceOrderError::SoldOut { .. }) => {
+                Some("attendees".to_owned())
+            }
             Self::Order(error) => error.field(),
         }
     }

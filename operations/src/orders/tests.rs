@@ -39,20 +39,13 @@ async fn at_once<O: Operation>(scene: &Scene, commands: Vec<O>) -> Outcomes<O> {
 }
 
 fn paying(order: &OrderDetail) -> ConfirmPayment {
-    ConfirmPayment {
-        order: order.order.id.into(),
-        amount: None,
-        reference: None,
-        received_on: None,
-    }
+    ConfirmPayment::of(order.order.id.into())
 }
 
 fn cancelling(order: &OrderDetail) -> CancelOrder {
     CancelOrder {
-        order: order.order.id.into(),
-        reason: None,
         refund: Some(RefundChoice::Full),
-        even_if_checked_in: false,
+        ..CancelOrder::of(order.order.id.into())
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Make one ticket void: it no longer admits and its place can be sold again. The order and its total stay; to
-/// give money back for a whole order use cancel_order.
+/// give money back for a whole order use `cancel_order`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct VoidTicket {
     /// Ticket: id or code.
