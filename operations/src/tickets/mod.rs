@@ -18,4 +18,4 @@ pub use void_ticket::{VoidTicket, VoidTicketError, VoidedTicket};
 pub(crate) use model::NewTicket;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use sql::admit;
-pub(crate) use sql::{Voided, checked_in, issue, named_already, of_order, resolve, void_for_order};
+pub(crate) use sql::{checked_in, issue, named_already, of_order, void_for_order};

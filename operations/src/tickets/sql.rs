@@ -33,7 +33,7 @@ macro_rules! select_tickets {
 }
 
 /// The ticket a caller means: by id or code.
-pub(crate) async fn resolve(
+pub(super) async fn resolve(
     conn: &mut PgConnection,
     reference: &Reference<TicketId>,
     field: &'static str,
