@@ -8,6 +8,7 @@ mod text_enum;
 
 pub mod change;
 pub mod context;
+pub mod date;
 pub mod fault;
 pub mod ids;
 pub mod money;
@@ -19,6 +20,7 @@ pub mod time;
 
 pub use change::{Change, Recorded, Subject};
 pub use context::{Actor, Cx};
+pub use date::LocalDate;
 pub use fault::{Fault, FaultKind, FaultSpec};
 pub use ids::*;
 pub use money::{Currency, Money};
