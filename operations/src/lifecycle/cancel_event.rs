@@ -11,7 +11,7 @@ use crate::{
     events::{self, Event, EventStatus, StatusMove},
     faults::EVENT_CLOSED,
     lookup::LookupError,
-    reports::{self, SalesTotals},
+    orders::{self, Totals},
 };
 
 /// Cancel a whole event: no more tickets are sold and nobody is let in. Cannot be undone. Orders, tickets and
@@ -51,7 +51,7 @@ impl Operation for CancelEvent {
     async fn run(self, app: &App, cx: &Cx) -> Result<CancelledEvent, CancelEventError> {
         let mut tx = app.store().write(cx).await?;
         let event = events::lock(tx.conn(), cx, &self.event).await?;
-        let totals = reports::totals_of(tx.conn(), cx, event.id).await?;
+        let totals = orders::totals(tx.conn(), event.id, event.currency).await?;
         match event.status {
             EventStatus::Cancelled => return Ok(tx.unchanged(answer(event, &totals)).await?),
             EventStatus::Draft | EventStatus::Published => {}
@@ -80,19 +80,18 @@ impl Operation for CancelEvent {
     }
 }
 
-fn answer(event: Event, totals: &SalesTotals) -> CancelledEvent {
-    let paid = totals.money.first().map(|money| money.net);
-    let paid = paid.unwrap_or_else(|| Money::zero(event.currency));
-    let next = match (totals.orders_paid, totals.orders_pending) {
+fn answer(event: Event, totals: &Totals) -> CancelledEvent {
+    let paid = totals.kept;
+    let next = match (totals.paid_orders, totals.pending_orders) {
         (0, 0) if paid.is_zero() => "Nobody has an order; nothing is left to do.".to_owned(),
         (settled, pending) => format!(
             "Tell the buyers of {settled} paid and {pending} pending orders, and cancel and refund each order: {paid} are still to be given back."
         ),
     };
     CancelledEvent {
-        orders_paid: totals.orders_paid,
-        orders_pending: totals.orders_pending,
-        tickets: totals.tickets_sold,
+        orders_paid: totals.paid_orders,
+        orders_pending: totals.pending_orders,
+        tickets: totals.valid_tickets,
         paid,
         next,
         event,

@@ -11,7 +11,7 @@ use crate::{
     events::{self, Event, EventStatus, StatusMove},
     faults::EVENT_CLOSED,
     lookup::LookupError,
-    reports,
+    orders,
 };
 
 /// Take a published event off sale and make it a draft again. Only while nobody has a pending or paid order.
@@ -41,12 +41,12 @@ impl Operation for UnpublishEvent {
                 });
             }
         }
-        let totals = reports::totals_of(tx.conn(), cx, event.id).await?;
-        if totals.orders_paid + totals.orders_pending > 0 {
+        let totals = orders::totals(tx.conn(), event.id, event.currency).await?;
+        if totals.paid_orders + totals.pending_orders > 0 {
             return Err(UnpublishEventError::HasOrders {
                 title: event.title,
-                paid: totals.orders_paid,
-                pending: totals.orders_pending,
+                paid: totals.paid_orders,
+                pending: totals.pending_orders,
             });
         }
         events::set_status(tx.conn(), cx, event.id, StatusMove::Unpublish).await?;
