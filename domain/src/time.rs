@@ -41,6 +41,7 @@ impl Timestamp {
     }
 
     /// The instant so many seconds later (or earlier, if negative).
+    #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Self {
         Self::from_microseconds(
             self.as_microseconds()
@@ -418,7 +419,7 @@ mod sql {
             .0
             .to_zoned(jiff::tz::TimeZone::UTC)
             .map(|z| z.timestamp());
-        utc.map_or(i64::MAX, |t| t.as_microsecond())
+        utc.map_or(i64::MAX, jiff::Timestamp::as_microsecond)
     }
 
     fn civil_from_microseconds(micros: i64) -> Result<LocalTime, BoxDynError> {
