@@ -267,3 +267,38 @@ pub(crate) async fn listen(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{EventId, OrderId};
+
+    #[test]
+    fn only_changes_of_the_same_organization_touch_a_target() {
+        let (ours, theirs) = (id(1), id(2));
+        let event = EventId::from(id(3)).to_string();
+        let seen = |organization: uuid::Uuid, event_id: Option<&String>| Seen {
+            organization_id: organization.into(),
+            kind: "order.placed".to_owned(),
+            subject: ("ord".to_owned(), id(4)),
+            event_id: event_id.cloned(),
+        };
+        let of_event = Target {
+            organization_id: ours.into(),
+            subject: event.clone(),
+        };
+        assert!(of_event.is_touched_by(&seen(ours, Some(&event))));
+        assert!(!of_event.is_touched_by(&seen(theirs, Some(&event))));
+        assert!(!of_event.is_touched_by(&seen(ours, None)));
+        let of_order = Target {
+            organization_id: ours.into(),
+            subject: OrderId::from(id(4)).to_string(),
+        };
+        assert!(of_order.is_touched_by(&seen(ours, None)));
+        assert!(!of_order.is_touched_by(&seen(theirs, None)));
+    }
+
+    fn id(number: u128) -> uuid::Uuid {
+        uuid::Uuid::from_u128(number)
+    }
+}
