@@ -47,6 +47,8 @@ create table order_item (
     quantity integer not null constraint order_item_quantity_positive check (quantity > 0),
     unit_amount bigint not null constraint order_item_unit_not_negative check (unit_amount >= 0),
     currency text not null,
+    -- Who was named for the tickets when ordering: kept until the tickets are issued, and no longer read after that.
+    attendees jsonb not null default '[]',
     constraint order_item_same_organization unique (organization_id, id),
     constraint order_item_order_fkey foreign key (organization_id, event_id, order_id) references orders (organization_id, event_id, id),
     constraint order_item_ticket_type_fkey foreign key (organization_id, ticket_type_id) references ticket_type (organization_id, id),

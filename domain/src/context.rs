@@ -294,7 +294,14 @@ impl Entropy {
     /// Fills a buffer.
     pub fn fill(&self, buffer: &mut [u8]) {
         match self {
-            Self::System => getrandom::fill(buffer).expect("the operating system has random bytes"),
+            Self::System => {
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "the one place where randomness comes in"
+                )]
+                let filled = getrandom::fill(buffer);
+                filled.expect("the operating system has random bytes");
+            }
             Self::Seeded(state) => {
                 let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
                 for chunk in buffer.chunks_mut(8) {

@@ -138,20 +138,15 @@ bounded_text!(
 /// A change to an optional value: left out or null keeps it, an empty text removes it, anything else sets it.
 ///
 /// Null does not remove, because models fill fields they do not mean with null.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Patch<T> {
     /// Keep what is there.
+    #[default]
     Keep,
     /// Remove what is there.
     Remove,
     /// Put this there.
     Set(T),
-}
-
-impl<T> Default for Patch<T> {
-    fn default() -> Self {
-        Self::Keep
-    }
 }
 
 impl<T> Patch<T> {

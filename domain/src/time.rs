@@ -41,6 +41,7 @@ impl Timestamp {
     }
 
     /// The instant so many seconds later (or earlier, if negative).
+    #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Self {
         Self::from_microseconds(
             self.as_microseconds()
@@ -210,6 +211,34 @@ impl FromStr for LocalTime {
     }
 }
 
+/// A day of the calendar, in no particular zone. JSON: `2027-02-04`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LocalDate(civil::Date);
+
+impl LocalDate {
+    /// When the day begins on the clock.
+    pub fn midnight(self) -> LocalTime {
+        LocalTime(self.0.at(0, 0, 0, 0))
+    }
+}
+
+impl fmt::Display for LocalDate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl FromStr for LocalDate {
+    type Err = TimeError;
+    fn from_str(text: &str) -> Result<Self, TimeError> {
+        let refuse = |_| TimeError::Date(text.to_owned());
+        // Strictly: jiff would take the day out of a whole instant, in whichever zone that is.
+        civil::Date::strptime("%Y-%m-%d", text.trim())
+            .map(Self)
+            .map_err(refuse)
+    }
+}
+
 text_enum! {
     /// Which of two equal wall-clock times is meant when clocks go back.
     pub enum Fold {
@@ -287,6 +316,9 @@ pub enum TimeError {
         "{0:?} is not a local date and time; write it like 2027-02-04T19:00, without an offset (the zone is a field of its own)"
     )]
     Local(String),
+    /// Not a day.
+    #[error("{0:?} is not a date; write it like 2027-02-04")]
+    Date(String),
     /// Not an IANA name.
     #[error("{0:?} is not a time zone; use an IANA name such as Europe/Berlin or America/New_York")]
     Zone(String),
@@ -350,6 +382,7 @@ macro_rules! time_json {
 
 time_json!(Timestamp, {"type": "string", "format": "date-time"});
 time_json!(LocalTime, {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d"});
+time_json!(LocalDate, {"type": "string", "format": "date"});
 time_json!(Zone, {"type": "string"});
 
 #[cfg(feature = "sqlx")]
@@ -415,7 +448,7 @@ mod sql {
             .0
             .to_zoned(jiff::tz::TimeZone::UTC)
             .map(|z| z.timestamp());
-        utc.map_or(i64::MAX, |t| t.as_microsecond())
+        utc.map_or(i64::MAX, jiff::Timestamp::as_microsecond)
     }
 
     fn civil_from_microseconds(micros: i64) -> Result<LocalTime, BoxDynError> {
@@ -443,6 +476,16 @@ mod sql {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_is_a_day_and_nothing_more() {
+        let date: LocalDate = "2027-02-04".parse().unwrap();
+        assert_eq!(date.to_string(), "2027-02-04");
+        assert_eq!(date.midnight().to_string(), "2027-02-04T00:00");
+        for bad in ["2027-02-30", "04.02.2027", "2027-02-04T19:00", ""] {
+            assert!(bad.parse::<LocalDate>().is_err(), "{bad}");
+        }
+    }
 
     fn berlin() -> Zone {
         "Europe/Berlin".parse().unwrap()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use axum::{
     Router,
     extract::State,
@@ -10,6 +10,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
+use mcp_server::ProtocolVersion;
 use operations::{App, Toolset};
 use store::Store;
 use tokio_util::sync::CancellationToken;
@@ -37,7 +38,7 @@ pub(crate) fn router(
         landing,
     });
     let mut options = mcp_options(config, key)?;
-    options.stop = stop.clone();
+    options.shutdown = stop.clone();
     let pages = Router::new()
         .route("/", get(landing_page))
         .route("/healthz", get(|| async { "ok\n" }))
@@ -58,12 +59,29 @@ pub(crate) fn mcp_options(config: &Config, key: [u8; 32]) -> Result<mcp_server::
     let mut options = mcp_server::Options::new(key);
     options.read_only = config.mcp.read_only;
     options.toolsets = toolsets.transpose()?;
-    options.public_url = config.url();
+    options.allowed_hosts.extend(host(&config.url()));
     options
         .allowed_origins
         .clone_from(&config.mcp.allowed_origins);
-    options.max_protocol.clone_from(&config.mcp.max_protocol);
+    options.max_protocol = match config.mcp.max_protocol.as_deref() {
+        None => None,
+        Some("2026-07-28") => Some(ProtocolVersion::V_2026_07_28),
+        Some("2025-11-25") => Some(ProtocolVersion::V_2025_11_25),
+        Some("2025-06-18") => Some(ProtocolVersion::V_2025_06_18),
+        Some(other) => bail!(
+            "{other:?} is not a protocol revision that can be a limit; use 2025-11-25 or 2026-07-28"
+        ),
+    };
     Ok(options)
+}
+
+/// The host of an address, with its port if it names one.
+fn host(url: &str) -> Option<String> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/')
+        .next()
+        .filter(|host| !host.is_empty())
+        .map(ToOwned::to_owned)
 }
 
 async fn landing_page(State(served): State<Arc<Served>>) -> Response {

@@ -59,7 +59,7 @@ const KINDS: &[Kind] = &[
         before: "venue://",
         after: "",
         argument: "venue",
-        operation: "get_venue",
+        operation: "list_venues",
         title: "Venue",
         description: "A venue by id or exact name.",
         watchable: false,
@@ -179,21 +179,55 @@ async fn value(
     let missing = |message: &str| {
         ErrorData::resource_not_found(message.to_owned(), Some(json!({"uri": uri})))
     };
-    let (operation, input) = if uri == ORGANIZATION {
-        ("get_context", json!({}))
+    let (operation, input, kind) = if uri == ORGANIZATION {
+        ("get_context", json!({}), None)
     } else {
         let (kind, name) = Kind::of(uri)
             .ok_or_else(|| missing("There is no such resource; see resources/templates/list."))?;
-        (kind.operation, json!({kind.argument: name}))
+        (
+            kind.operation,
+            json!({kind.argument: name}),
+            Some((kind, name)),
+        )
     };
     let entry = (shared.readable(connection, operation))
         .ok_or_else(|| missing("There is no such resource for this connection."))?;
+    if let Some((kind, name)) = kind
+        && kind.argument == "venue"
+    {
+        let venue = venue(shared, connection, entry, &name, cx)
+            .await
+            .map_err(|failure| invalid(&failure))?;
+        return venue.ok_or_else(|| missing("There is no such venue; find it with list_venues."));
+    }
     run(shared, connection, entry, input, cx)
         .await
         .map_err(|failure| match failure.kind {
             domain::FaultKind::Internal | domain::FaultKind::Unavailable => invalid(&failure),
             _ => missing(&format!("{} {}", failure.message, failure.next)),
         })
+}
+
+/// A venue by id or exact name. No operation reads one alone; there are never many.
+async fn venue(
+    shared: &Shared,
+    connection: &Connection,
+    entry: &Entry,
+    name: &str,
+    cx: &RequestContext<RoleServer>,
+) -> Result<Option<Value>, Failure> {
+    let mut input = json!({"limit": 200});
+    loop {
+        let page = run(shared, connection, entry, input.clone(), cx).await?;
+        let mut venues = page["items"].as_array().into_iter().flatten();
+        if let Some(venue) = venues.find(|venue| venue["id"] == name || venue["name"] == name) {
+            return Ok(Some(venue.clone()));
+        }
+        match page.get("next") {
+            Some(next) => input["cursor"] = next.clone(),
+            None => return Ok(None),
+        }
+    }
 }
 
 /// The ids whose changes are changes of a resource; nothing when there is no such resource for the connection.
@@ -368,7 +402,7 @@ mod tests {
         );
         assert_eq!(
             name("venue://Town%20H%C3%A4ll"),
-            Some(("get_venue", "Town Häll".to_owned()))
+            Some(("list_venues", "Town Häll".to_owned()))
         );
         assert_eq!(
             name("report://spring-gala/sales"),

@@ -64,7 +64,10 @@ impl Feed {
             *running = true;
             let (app, sender) = (self.app.clone(), self.sender.clone());
             let reading = read(app, sender, Arc::clone(&self.running), position);
-            // Ends by itself when nobody watches any more.
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "it owns nothing, and ends when nobody watches any more"
+            )]
             tokio::spawn(self.shutdown.clone().run_until_cancelled_owned(reading));
         }
         Ok(receiver)
@@ -190,7 +193,10 @@ pub(crate) async fn subscribe(
             Arc::clone(&server.watched.targets),
             receiver,
         );
-        // Ends with the session: dropping the handler drops the guard.
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it ends with the session: the handler holds its guard"
+        )]
         tokio::spawn(end.clone().run_until_cancelled_owned(tell));
         *telling = Some(end.drop_guard());
     }

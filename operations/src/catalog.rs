@@ -10,11 +10,13 @@ use crate::{
     operation::{
         Entry,
         Shelf::{Operators, Searchable, Shown},
-        Toolset::{Events, Organization},
+        Toolset::{Attendees, Events, Orders, Organization},
         entry,
     },
+    orders::{CancelOrder, ConfirmPayment, GetOrder, IssueTickets, ListOrders, PlaceOrder},
     organizations::{GetContext, ListMembers, UpdateOrganization},
     ticket_types::{ArchiveTicketType, ListTicketTypes, SaveTicketType},
+    tickets::{FindTicket, VoidTicket},
     tokens::{CreateToken, ListTokens, RevokeToken},
     venues::{ArchiveVenue, ListVenues, SaveVenue},
 };
@@ -38,6 +40,14 @@ pub const CATALOG: &[Entry] = &[
     entry::<ListTicketTypes>(Events, Shown),
     entry::<SaveTicketType>(Events, Shown),
     entry::<ArchiveTicketType>(Events, Searchable),
+    entry::<ListOrders>(Orders, Shown),
+    entry::<GetOrder>(Orders, Shown),
+    entry::<PlaceOrder>(Orders, Shown),
+    entry::<ConfirmPayment>(Orders, Shown),
+    entry::<CancelOrder>(Orders, Shown),
+    entry::<IssueTickets>(Attendees, Searchable),
+    entry::<FindTicket>(Attendees, Searchable),
+    entry::<VoidTicket>(Attendees, Searchable),
 ];
 
 /// The entry of an operation's name.

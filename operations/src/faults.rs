@@ -29,3 +29,10 @@ pub(crate) const EVENT_CLOSED: FaultSpec = FaultSpec::new(
     "event_closed",
     "Tell the organizer; a new date can be made with duplicate_event.",
 );
+
+/// Somebody whose ticket would be taken away is inside.
+pub(crate) const CHECKED_IN: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "checked_in",
+    "Ask the organizer; to do it all the same, set `even_if_checked_in`.",
+);

@@ -7,6 +7,7 @@
 
 pub mod app;
 pub mod catalog;
+pub mod codes;
 mod faults;
 pub mod field_change;
 pub mod lookup;

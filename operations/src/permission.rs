@@ -1,7 +1,10 @@
 //! Roles of members and what each may do.
 
 use domain::{
-    Permission::{self, *},
+    Permission::{
+        self, AttendeesPersonal, AttendeesRead, CheckInsWrite, EventsRead, OrdersRead, OrdersWrite,
+        OrganizationRead, PaymentsConfirm, ReportsRead, VenuesRead,
+    },
     Permissions,
 };
 

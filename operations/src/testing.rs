@@ -13,9 +13,11 @@ use crate::{
     App, Operation, Options, RunError,
     audit::{ChangeRecord, ListChanges},
     events::{self, CreateEvent, Event, StatusMove},
+    orders::{self, Buyer, ItemRequest, OrderDetail, PlaceOrder},
     organizations::{FoundOrganization, found_organization},
     permission::Role,
     ticket_types::{SaveTicketType, TicketType},
+    tickets::{self, Ticket},
     venues::{SaveVenue, Venue},
 };
 
@@ -136,6 +138,40 @@ impl Scene {
         (event, saved.ticket_type)
     }
 
+    /// An order of so many `Regular` tickets.
+    pub async fn order(&self, event: EventId, quantity: i32) -> OrderDetail {
+        let placed = self.run(buying(event, "Regular", quantity)).await;
+        placed.expect("enough are left").order
+    }
+
+    /// Lets the holder of a ticket in, without the checks of the operation that does it.
+    pub async fn admit(&self, ticket: &Ticket) {
+        let mut tx = self
+            .app
+            .store()
+            .write(&self.cx)
+            .await
+            .expect("the database is there");
+        tickets::admit(tx.conn(), &self.cx, ticket.id)
+            .await
+            .expect("nobody is inside yet");
+        tx.unchanged(()).await.expect("nothing is in the way");
+    }
+
+    /// Asserts that the counters of all pools and the sums of all orders are what their rows add up to.
+    pub async fn reconcile(&self) {
+        let mut tx = self
+            .app
+            .store()
+            .read(&self.cx)
+            .await
+            .expect("the database is there");
+        let found = orders::discrepancies(tx.conn())
+            .await
+            .expect("the query fits the schema");
+        assert_eq!(found, Vec::<String>::new());
+    }
+
     /// The audit trail, oldest first.
     pub async fn changes(&self) -> Vec<ChangeRecord> {
         let mut changes = self
@@ -231,6 +267,24 @@ pub fn selling(event: EventId, name: &str, amount: i64, quantity: i32) -> SaveTi
         price: Some(Money::new(amount, eur())),
         quantity: Some(quantity),
         ..saving(event)
+    }
+}
+
+/// An order of some tickets of one type for Ada Lovelace.
+pub fn buying(event: EventId, ticket_type: &str, quantity: i32) -> PlaceOrder {
+    let item = ItemRequest {
+        ticket_type: ticket_type.parse().expect("a name"),
+        quantity,
+        attendees: Vec::new(),
+    };
+    PlaceOrder {
+        event: event.into(),
+        items: vec![item],
+        buyer: Buyer {
+            name: "Ada Lovelace".parse().expect("a name"),
+            email: "ada@example.org".parse().expect("an address"),
+        },
+        note: None,
     }
 }
 

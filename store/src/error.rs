@@ -100,6 +100,11 @@ impl Fault for StoreError {
     }
 }
 
+/// `PostgreSQL`'s five-character code of an error, if it came from there.
+pub(crate) fn sql_state(error: &sqlx::Error) -> Option<String> {
+    Some(error.as_database_error()?.code()?.into_owned())
+}
+
 /// Whether the connection itself is gone, so that another one may do.
 pub(crate) fn connection_died(error: &sqlx::Error) -> bool {
     match error {
@@ -112,10 +117,7 @@ pub(crate) fn connection_died(error: &sqlx::Error) -> bool {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        let code = error
-            .as_database_error()
-            .and_then(|e| e.code())
-            .map(|c| c.into_owned());
+        let code = sql_state(&error);
         match code.as_deref() {
             Some("40001" | "40P01" | "55P03") => Self::Contended(error),
             Some("57014" | "25P03" | "25P04") => Self::TooSlow(error),

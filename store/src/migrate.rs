@@ -5,7 +5,7 @@ use sqlx::{
     migrate::{Migrate as _, Migrator},
 };
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, error::sql_state};
 
 static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 
@@ -49,14 +49,8 @@ impl Store {
             .execute(self.primary())
             .await;
         // 42P04: another program made it a moment earlier; 23505: it is making it right now.
-        let code = |error: &sqlx::Error| {
-            error
-                .as_database_error()
-                .and_then(|e| e.code())
-                .map(|c| c.into_owned())
-        };
         match made {
-            Err(error) if !matches!(code(&error).as_deref(), Some("42P04" | "23505")) => {
+            Err(error) if !matches!(sql_state(&error).as_deref(), Some("42P04" | "23505")) => {
                 Err(error.into())
             }
             _ => Ok(()),

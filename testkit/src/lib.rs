@@ -1,6 +1,10 @@
 //! A database of its own for every test, cloned from a migrated template. For tests only.
 #![warn(missing_docs)]
 #![expect(
+    clippy::disallowed_methods,
+    reason = "tests read their own environment and name their own databases"
+)]
+#![expect(
     clippy::unwrap_used,
     reason = "a test that cannot set itself up should stop at once"
 )]
@@ -98,12 +102,12 @@ async fn connect(database: &str) -> PgConnection {
 /// The server's URL: the one given, or that of the kept cluster, which the last test to end stops.
 fn server_url() -> &'static str {
     static SERVER_IN_USE: OnceLock<(String, Option<Cluster>)> = OnceLock::new();
-    let (url, _) = SERVER_IN_USE.get_or_init(|| match std::env::var(SERVER) {
-        Ok(url) => (url, None),
-        Err(_) => {
-            let cluster = kept_cluster();
-            (cluster.url("postgres"), Some(cluster))
+    let (url, _) = SERVER_IN_USE.get_or_init(|| {
+        if let Ok(url) = std::env::var(SERVER) {
+            return (url, None);
         }
+        let cluster = kept_cluster();
+        (cluster.url("postgres"), Some(cluster))
     });
     url
 }

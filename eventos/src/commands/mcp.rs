@@ -102,7 +102,7 @@ async fn stdio(config: &Config, organization: &Organization) -> Result<ExitCode>
         watch.await?;
     }
     opened.database.close().await?;
-    served.context("the client's connection failed")?;
+    served.map_err(|error| anyhow::anyhow!("the client's connection failed: {error}"))?;
     Ok(ExitCode::SUCCESS)
 }
 

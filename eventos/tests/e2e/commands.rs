@@ -7,18 +7,31 @@ use crate::program::{DataDir, Server};
 #[test]
 fn a_quiet_token_is_nothing_but_the_token() {
     let data = DataDir::new("quiet");
-    let printed = data.stdout(&["token", "create", "--name", "x", "--scopes", "all", "--quiet"]);
-    assert!(printed.starts_with("eos_") && printed.trim().len() == 68 && printed.lines().count() == 1, "{printed:?}");
+    let printed = data.stdout(&[
+        "token", "create", "--name", "x", "--scopes", "all", "--quiet",
+    ]);
+    assert!(
+        printed.starts_with("eos_") && printed.trim().len() == 68 && printed.lines().count() == 1,
+        "{printed:?}"
+    );
     let refused = data.run(&["token", "create", "--name", "x", "--scopes", "events:fly"]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(!refused.status.success() && said.contains("events:read"), "{said}");
+    assert!(
+        !refused.status.success() && said.contains("events:read"),
+        "{said}"
+    );
 }
 
 #[test]
 fn migrate_check_tells_a_fresh_database_from_a_current_one() {
     let data = DataDir::new("migrate");
     let fresh = data.run(&["migrate", "--check"]);
-    assert_eq!(fresh.status.code(), Some(1), "{}", String::from_utf8_lossy(&fresh.stderr));
+    assert_eq!(
+        fresh.status.code(),
+        Some(1),
+        "{}",
+        String::from_utf8_lossy(&fresh.stderr)
+    );
     assert!(String::from_utf8_lossy(&fresh.stdout).contains("pending"));
     data.stdout(&["migrate"]);
     assert!(data.stdout(&["migrate", "--check"]).contains("up to date"));
@@ -28,9 +41,17 @@ fn migrate_check_tells_a_fresh_database_from_a_current_one() {
 fn doctor_finds_nothing_wrong_with_a_fresh_start_and_hides_secrets() {
     let data = DataDir::new("doctor");
     data.stdout(&["migrate"]);
-    let output = data.command(&["doctor"]).env("EVENTOS_LISTEN", "127.0.0.1:0").output().unwrap();
+    let output = data
+        .command(&["doctor"])
+        .env("EVENTOS_LISTEN", "127.0.0.1:0")
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(!said.contains("FAIL"), "{said}");
     let wrong = data
         .command(&["doctor"])
@@ -39,7 +60,10 @@ fn doctor_finds_nothing_wrong_with_a_fresh_start_and_hides_secrets() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&wrong.stdout).into_owned();
-    assert!(!wrong.status.success() && said.contains("FAIL") && !said.contains("hunter2"), "{said}");
+    assert!(
+        !wrong.status.success() && said.contains("FAIL") && !said.contains("hunter2"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -47,18 +71,45 @@ fn install_keeps_other_settings_and_a_backup() {
     let data = DataDir::new("install");
     let file = data.path().join("claude_desktop_config.json");
     let name = file.to_str().unwrap();
-    std::fs::write(&file, r#"{"theme": "dark", "mcpServers": {"other": {"command": "x"}}}"#).unwrap();
+    std::fs::write(
+        &file,
+        r#"{"theme": "dark", "mcpServers": {"other": {"command": "x"}}}"#,
+    )
+    .unwrap();
     let shown = data.stdout(&["mcp", "install", "--dry-run", "--client-config", name]);
-    assert!(shown.contains("\"eventos\"") && !std::fs::read_to_string(&file).unwrap().contains("eventos"), "{shown}");
+    assert!(
+        shown.contains("\"eventos\"")
+            && !std::fs::read_to_string(&file).unwrap().contains("eventos"),
+        "{shown}"
+    );
     data.stdout(&["mcp", "install", "--client-config", name]);
-    let written: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let written: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     assert_eq!(written["theme"], "dark");
-    assert_eq!(written["mcpServers"]["eventos"]["args"], serde_json::json!(["mcp", "stdio"]));
-    let backups = std::fs::read_dir(data.path()).unwrap().filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().contains("backup"));
+    assert_eq!(
+        written["mcpServers"]["eventos"]["args"],
+        serde_json::json!(["mcp", "stdio"])
+    );
+    let backups = std::fs::read_dir(data.path()).unwrap().filter(|e| {
+        e.as_ref()
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .contains("backup")
+    });
     assert_eq!(backups.count(), 1);
     std::fs::write(&file, "{ broken").unwrap();
-    assert!(!data.run(&["mcp", "install", "--client-config", name]).status.success());
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), "{ broken", "a file it cannot read is left alone");
+    assert!(
+        !data
+            .run(&["mcp", "install", "--client-config", name])
+            .status
+            .success()
+    );
+    assert_eq!(
+        std::fs::read_to_string(&file).unwrap(),
+        "{ broken",
+        "a file it cannot read is left alone"
+    );
 }
 
 #[test]
@@ -80,7 +131,13 @@ fn works_as_an_ordinary_user_too() {
     // A copy: the build folder may lie below a home that nobody else may enter.
     let program = data.path().join("eventos");
     std::fs::copy(env!("CARGO_BIN_EXE_eventos"), &program).unwrap();
-    assert!(Command::new("chown").args(["nobody", own.to_str().unwrap()]).status().unwrap().success());
+    assert!(
+        Command::new("chown")
+            .args(["nobody", own.to_str().unwrap()])
+            .status()
+            .unwrap()
+            .success()
+    );
     let output = Command::new(&program)
         .args(["token", "create", "--name", "x", "--quiet"])
         .env_clear()
@@ -94,7 +151,10 @@ fn works_as_an_ordinary_user_too() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
-    assert!(String::from_utf8_lossy(&output.stdout).starts_with("eos_"), "{said}");
+    assert!(
+        String::from_utf8_lossy(&output.stdout).starts_with("eos_"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -103,9 +163,22 @@ fn the_demonstration_loads_once() {
     let server = Server::start(&data, &["--demo"]);
     let again = data.stdout(&["demo"]);
     assert!(again.contains("nothing was changed"), "{again}");
-    let token = data.stdout(&["token", "create", "--name", "x", "--quiet", "--organization", "demo"]);
-    let report = server.call(token.trim(), "get_sales_report", &serde_json::json!({})).unwrap().unwrap();
-    let orders = report["totals"]["orders_paid"].as_u64().unwrap_or_else(|| panic!("{report}"));
+    let token = data.stdout(&[
+        "token",
+        "create",
+        "--name",
+        "x",
+        "--quiet",
+        "--organization",
+        "demo",
+    ]);
+    let report = server
+        .call(token.trim(), "get_sales_report", &serde_json::json!({}))
+        .unwrap()
+        .unwrap();
+    let orders = report["totals"]["orders_paid"]
+        .as_u64()
+        .unwrap_or_else(|| panic!("{report}"));
     assert!((1_500..4_000).contains(&orders), "{orders} paid orders");
     assert!(server.stop());
 }

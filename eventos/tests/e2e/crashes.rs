@@ -16,11 +16,28 @@ use crate::program::{DataDir, Server, call, signal, until};
 /// A server with an event on sale.
 fn on_sale(data: &DataDir) -> (Server, String) {
     let server = Server::start(data, &[]);
-    let token = data.stdout(&["token", "create", "--name", "e2e", "--quiet"]).trim().to_owned();
-    let call = |tool: &str, arguments: Value| server.call(&token, tool, &arguments).unwrap().unwrap_or_else(|e| panic!("{tool}: {e}"));
-    call("save_venue", json!({"name": "Hall", "zone": "Europe/Berlin"}));
-    call("create_event", json!({"title": "Rush", "starts": "2999-06-01T20:00", "venue": "Hall"}));
-    call("save_ticket_type", json!({"event": "rush", "name": "Free", "price": {"amount": 0, "currency": "EUR"}, "quantity": 100_000}));
+    let token = data
+        .stdout(&["token", "create", "--name", "e2e", "--quiet"])
+        .trim()
+        .to_owned();
+    let call = |tool: &str, arguments: Value| {
+        server
+            .call(&token, tool, &arguments)
+            .unwrap()
+            .unwrap_or_else(|e| panic!("{tool}: {e}"))
+    };
+    call(
+        "save_venue",
+        json!({"name": "Hall", "zone": "Europe/Berlin"}),
+    );
+    call(
+        "create_event",
+        json!({"title": "Rush", "starts": "2999-06-01T20:00", "venue": "Hall"}),
+    );
+    call(
+        "save_ticket_type",
+        json!({"event": "rush", "name": "Free", "price": {"amount": 0, "currency": "EUR"}, "quantity": 100_000}),
+    );
     call("publish_event", json!({"event": "rush"}));
     (server, token)
 }
@@ -34,7 +51,10 @@ struct Buyers {
 
 impl Buyers {
     fn start(server: &Server, token: &str) -> Self {
-        let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(BTreeSet::new())));
+        let (stop, acknowledged) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(Mutex::new(BTreeSet::new())),
+        );
         let threads = (0..6).map(|n| {
             let (stop, acknowledged, token, address) = (stop.clone(), acknowledged.clone(), token.to_owned(), server.address);
             thread::spawn(move || {
@@ -48,7 +68,11 @@ impl Buyers {
                 }
             })
         });
-        Self { threads: threads.collect(), stop, acknowledged }
+        Self {
+            threads: threads.collect(),
+            stop,
+            acknowledged,
+        }
     }
 
     fn count(&self) -> usize {
@@ -69,24 +93,45 @@ fn orders(server: &Server, token: &str) -> (BTreeSet<String>, u64) {
     let mut numbers = BTreeSet::new();
     let mut arguments = json!({"event": "rush", "limit": 200});
     loop {
-        let page = server.call(token, "list_orders", &arguments).unwrap().unwrap();
+        let page = server
+            .call(token, "list_orders", &arguments)
+            .unwrap()
+            .unwrap();
         let items = page["items"].as_array().unwrap();
-        numbers.extend(items.iter().map(|order| order["number"].as_str().unwrap().to_owned()));
+        numbers.extend(
+            items
+                .iter()
+                .map(|order| order["number"].as_str().unwrap().to_owned()),
+        );
         match page.get("next") {
             Some(next) => arguments["cursor"] = next.clone(),
             None => break,
         }
     }
-    let types = server.call(token, "list_ticket_types", &json!({"event": "rush"})).unwrap().unwrap();
-    let sold = types["items"][0]["availability"]["sold"].as_u64().unwrap_or_else(|| panic!("{types}"));
+    let types = server
+        .call(token, "list_ticket_types", &json!({"event": "rush"}))
+        .unwrap()
+        .unwrap();
+    let sold = types["items"][0]["availability"]["sold"]
+        .as_u64()
+        .unwrap_or_else(|| panic!("{types}"));
     (numbers, sold)
 }
 
 fn assert_nothing_lost(server: &Server, token: &str, acknowledged: &BTreeSet<String>) {
     let (found, sold) = orders(server, token);
     let lost: Vec<_> = acknowledged.difference(&found).collect();
-    assert!(lost.is_empty(), "{} of {} acknowledged orders are lost: {lost:?}", lost.len(), acknowledged.len());
-    assert_eq!(sold, found.len() as u64, "the pool counts what the orders say");
+    assert!(
+        lost.is_empty(),
+        "{} of {} acknowledged orders are lost: {lost:?}",
+        lost.len(),
+        acknowledged.len()
+    );
+    assert_eq!(
+        sold,
+        found.len() as u64,
+        "the pool counts what the orders say"
+    );
 }
 
 #[test]
@@ -100,7 +145,11 @@ fn a_killed_server_loses_no_acknowledged_order() {
     let again = Server::start(&data, &[]);
     assert_nothing_lost(&again, &token, &acknowledged);
     assert!(again.stop());
-    assert_eq!(data.postmaster(), None, "the next program adopts the database and stops it at the end");
+    assert_eq!(
+        data.postmaster(),
+        None,
+        "the next program adopts the database and stops it at the end"
+    );
 }
 
 #[test]
@@ -114,6 +163,10 @@ fn a_killed_database_comes_back_by_itself_with_every_acknowledged_order() {
     until("orders come in again", || buyers.count() > before + 40);
     let acknowledged = buyers.stop();
     assert_nothing_lost(&server, &token, &acknowledged);
-    assert!(server.said().contains("it was started again"), "{}", server.said());
+    assert!(
+        server.said().contains("it was started again"),
+        "{}",
+        server.said()
+    );
     assert!(server.stop());
 }

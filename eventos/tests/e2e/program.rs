@@ -31,7 +31,10 @@ impl DataDir {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_eventos"));
         command.args(arguments);
-        command.env("EVENTOS_DATA_DIR", &self.0).env_remove("DATABASE_URL").env("EVENTOS_LIMITS__OPERATIONS_PER_MINUTE", "0");
+        command
+            .env("EVENTOS_DATA_DIR", &self.0)
+            .env_remove("DATABASE_URL")
+            .env("EVENTOS_LIMITS__OPERATIONS_PER_MINUTE", "0");
         command
     }
 
@@ -43,14 +46,24 @@ impl DataDir {
     /// What a command that succeeds prints.
     pub(crate) fn stdout(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// The main process of the embedded server, if it runs.
     pub(crate) fn postmaster(&self) -> Option<i32> {
         let file = self.0.join("postgres/cluster/postmaster.pid");
-        let pid: i32 = std::fs::read_to_string(file).ok()?.lines().next()?.trim().parse().ok()?;
+        let pid: i32 = std::fs::read_to_string(file)
+            .ok()?
+            .lines()
+            .next()?
+            .trim()
+            .parse()
+            .ok()?;
         is_alive(pid).then_some(pid)
     }
 }
@@ -67,19 +80,34 @@ impl Drop for DataDir {
 
 pub(crate) fn is_alive(pid: i32) -> bool {
     // A zombie has ended; only its parent has not looked yet.
-    std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        !stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .trim_start()
+            .starts_with('Z')
+    })
 }
 
 pub(crate) fn signal(pid: i32, signal: &str) {
-    assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args([signal, &pid.to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 /// Waits until something holds, for a minute at most.
 pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !holds() {
-        assert!(Instant::now() < deadline, "after a minute still not: {what}");
+        assert!(
+            Instant::now() < deadline,
+            "after a minute still not: {what}"
+        );
         thread::sleep(Duration::from_millis(50));
     }
 }
@@ -94,7 +122,10 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it and waits until it is ready.
     pub(crate) fn start(data: &DataDir, arguments: &[&str]) -> Self {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
         let log = data.path().join(format!("serve-{}.log", address.port()));
         let child = data
             .command(&["serve", "--listen", &address.to_string()])
@@ -103,9 +134,17 @@ impl Server {
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let mut server = Self { child, address, log };
+        let mut server = Self {
+            child,
+            address,
+            log,
+        };
         until("the server is ready", || {
-            assert!(server.child.try_wait().unwrap().is_none(), "the server ended: {}", server.said());
+            assert!(
+                server.child.try_wait().unwrap().is_none(),
+                "the server ended: {}",
+                server.said()
+            );
             server.get("/readyz").is_some_and(|answer| answer.0 == 200)
         });
         server
@@ -133,11 +172,23 @@ impl Server {
 
     /// Status and body of a page, if the server answers.
     pub(crate) fn get(&self, path: &str) -> Option<(u16, String)> {
-        exchange(self.address, &format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address)).ok()
+        exchange(
+            self.address,
+            &format!(
+                "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+                self.address
+            ),
+        )
+        .ok()
     }
 
     /// The answer of a tool: its structured content, or its text as an error.
-    pub(crate) fn call(&self, token: &str, tool: &str, arguments: &Value) -> std::io::Result<Result<Value, String>> {
+    pub(crate) fn call(
+        &self,
+        token: &str,
+        tool: &str,
+        arguments: &Value,
+    ) -> std::io::Result<Result<Value, String>> {
         call(self.address, token, tool, arguments)
     }
 }
@@ -160,12 +211,21 @@ fn exchange(address: SocketAddr, request: &str) -> std::io::Result<(u16, String)
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let broken = || std::io::Error::other("the connection ended in the middle of an answer");
     let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(broken)?;
-    let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).ok_or_else(broken)?;
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|s| s.parse().ok())
+        .ok_or_else(broken)?;
     Ok((status, body.to_owned()))
 }
 
 /// One stateless MCP call of the revision 2026-07-28, written by hand: the tests should not share the server's library.
-pub(crate) fn call(address: SocketAddr, token: &str, tool: &str, arguments: &Value) -> std::io::Result<Result<Value, String>> {
+pub(crate) fn call(
+    address: SocketAddr,
+    token: &str,
+    tool: &str,
+    arguments: &Value,
+) -> std::io::Result<Result<Value, String>> {
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": {"name": "e2e", "version": "1"},
@@ -183,14 +243,27 @@ pub(crate) fn call(address: SocketAddr, token: &str, tool: &str, arguments: &Val
     let (status, answer) = exchange(address, &request)?;
     let broken = || std::io::Error::other(format!("{status}: no answer in {answer:?}"));
     // The body is one JSON document or a stream of events; either way the answer is the line with a result.
-    let lines = answer.lines().map(|line| line.strip_prefix("data:").unwrap_or(line).trim());
+    let lines = answer
+        .lines()
+        .map(|line| line.strip_prefix("data:").unwrap_or(line).trim());
     let mut values = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let message = values.find(|v| v.get("result").is_some() || v.get("error").is_some()).ok_or_else(broken)?;
+    let message = values
+        .find(|v| v.get("result").is_some() || v.get("error").is_some())
+        .ok_or_else(broken)?;
     let result = &message["result"];
-    let text = result["content"][0]["text"].as_str().unwrap_or_default().to_owned();
-    Ok(if result["isError"] == true || message.get("error").is_some() {
-        Err(if text.is_empty() { message.to_string() } else { text })
-    } else {
-        Ok(result["structuredContent"].clone())
-    })
+    let text = result["content"][0]["text"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    Ok(
+        if result["isError"] == true || message.get("error").is_some() {
+            Err(if text.is_empty() {
+                message.to_string()
+            } else {
+                text
+            })
+        } else {
+            Ok(result["structuredContent"].clone())
+        },
+    )
 }

@@ -10,7 +10,11 @@ use serde_json::{Value, json};
 use crate::program::{DataDir, Server, until};
 
 fn token(data: &DataDir) -> String {
-    data.stdout(&["token", "create", "--name", "e2e", "--scopes", "all", "--quiet"]).trim().to_owned()
+    data.stdout(&[
+        "token", "create", "--name", "e2e", "--scopes", "all", "--quiet",
+    ])
+    .trim()
+    .to_owned()
 }
 
 #[test]
@@ -19,10 +23,16 @@ fn starts_from_nothing_answers_and_stops_with_its_database() {
     let server = Server::start(&data, &[]);
     assert_eq!(server.get("/healthz").unwrap(), (200, "ok\n".to_owned()));
     let (status, page) = server.get("/").unwrap();
-    assert!(status == 200 && page.contains(&format!("http://{}/mcp", server.address)), "{page}");
+    assert!(
+        status == 200 && page.contains(&format!("http://{}/mcp", server.address)),
+        "{page}"
+    );
     let postmaster = data.postmaster().expect("the embedded server runs");
     assert!(server.stop(), "a server that is asked to stop ends well");
-    assert!(!crate::program::is_alive(postmaster), "the database stops with the last program");
+    assert!(
+        !crate::program::is_alive(postmaster),
+        "the database stops with the last program"
+    );
 }
 
 #[test]
@@ -34,12 +44,17 @@ fn refuses_callers_without_a_working_token() {
         assert!(error.to_string().starts_with("401"), "{error}");
     }
     let token = token(&data);
-    let context = server.call(&token, "get_context", &json!({})).unwrap().unwrap();
+    let context = server
+        .call(&token, "get_context", &json!({}))
+        .unwrap()
+        .unwrap();
     assert_eq!(context["organization"]["slug"], "home");
     let id = data.stdout(&["token", "list", "--json"]);
     let id: Value = serde_json::from_str(&id).unwrap();
     data.stdout(&["token", "revoke", id["tokens"][0]["id"].as_str().unwrap()]);
-    until("the revoked token is refused", || server.call(&token, "get_context", &json!({})).is_err());
+    until("the revoked token is refused", || {
+        server.call(&token, "get_context", &json!({})).is_err()
+    });
     assert!(server.stop());
 }
 
@@ -48,25 +63,57 @@ fn a_server_and_a_desktop_client_share_one_database() {
     let data = DataDir::new("share");
     let server = Server::start(&data, &[]);
     let postmaster = data.postmaster().unwrap();
-    let mut client = data.command(&["mcp", "stdio"]).env("RUST_LOG", "warn").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut client = data
+        .command(&["mcp", "stdio"])
+        .env("RUST_LOG", "warn")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut stdin = client.stdin.take().unwrap();
     let mut stdout = BufReader::new(client.stdout.take().unwrap());
     let mut ask = |id: u32, method: &str, params: Value| -> Value {
-        writeln!(stdin, "{}", json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})).unwrap();
+        writeln!(
+            stdin,
+            "{}",
+            json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+        )
+        .unwrap();
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON on standard output: {line:?}"))
+        serde_json::from_str(&line)
+            .unwrap_or_else(|_| panic!("not JSON on standard output: {line:?}"))
     };
     let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "e2e", "version": "1"}});
-    assert_eq!(ask(1, "initialize", hello)["result"]["serverInfo"]["name"], "eventos");
+    assert_eq!(
+        ask(1, "initialize", hello)["result"]["serverInfo"]["name"],
+        "eventos"
+    );
     let venue = json!({"name": "save_venue", "arguments": {"name": "Town Hall"}});
-    assert_eq!(ask(2, "tools/call", venue)["result"]["structuredContent"]["name"], "Town Hall");
-    assert_eq!(data.postmaster(), Some(postmaster), "both use the same server");
-    let seen = server.call(&token(&data), "list_venues", &json!({})).unwrap().unwrap();
-    assert_eq!(seen["items"][0]["name"], "Town Hall", "what one wrote the other sees");
+    assert_eq!(
+        ask(2, "tools/call", venue)["result"]["structuredContent"]["name"],
+        "Town Hall"
+    );
+    assert_eq!(
+        data.postmaster(),
+        Some(postmaster),
+        "both use the same server"
+    );
+    let seen = server
+        .call(&token(&data), "list_venues", &json!({}))
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        seen["items"][0]["name"], "Town Hall",
+        "what one wrote the other sees"
+    );
     drop((stdin, stdout));
     assert!(client.wait().unwrap().success());
-    assert_eq!(data.postmaster(), Some(postmaster), "the client's end does not stop it");
+    assert_eq!(
+        data.postmaster(),
+        Some(postmaster),
+        "the client's end does not stop it"
+    );
     assert_eq!(server.get("/readyz").unwrap().0, 200);
     assert!(server.stop());
     assert_eq!(data.postmaster(), None);
@@ -88,8 +135,18 @@ fn a_read_only_server_hides_and_refuses_writes() {
     let data = DataDir::new("readonly");
     let server = Server::start(&data, &["--read-only"]);
     let token = token(&data);
-    let refused = server.call(&token, "save_venue", &json!({"name": "Town Hall"})).unwrap();
+    let refused = server
+        .call(&token, "save_venue", &json!({"name": "Town Hall"}))
+        .unwrap();
     assert!(refused.is_err(), "{refused:?}");
-    assert!(server.call(&token, "list_venues", &json!({})).unwrap().unwrap()["items"].as_array().unwrap().is_empty());
+    assert!(
+        server
+            .call(&token, "list_venues", &json!({}))
+            .unwrap()
+            .unwrap()["items"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
     assert!(server.stop());
 }

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 const MARK: &str = "x-detail";
 
 /// How many objects deep a published schema goes. Deeper ones are only called objects: the list of tools is
-/// read by every model in every conversation.
-const DEPTH: usize = 2;
+/// read by every model in every conversation, and the answers speak for themselves.
+const DEPTH: usize = 1;
 
 /// The fields of an answer that only a detailed one has, as a tree.
 #[derive(Debug, Default, PartialEq)]
@@ -149,20 +149,25 @@ mod tests {
     }
 
     #[test]
-    fn publishes_types_down_to_the_second_object() {
+    fn publishes_the_types_of_the_outer_fields() {
         let expected = json!({
             "type": "object",
             "properties": {
-                "items": {"type": "array", "items": {
-                    "type": "object",
-                    "properties": {"id": {"type": "string"}, "place": {"type": "object"}},
-                    "required": ["id"],
-                }},
+                "items": {"type": "array", "items": {"type": "object"}},
                 "next": {"type": "string"},
             },
             "required": ["items"],
         });
         assert_eq!(Value::Object(published(&schema())), expected);
+        let item = json!({
+            "type": "object",
+            "properties": {"id": {"type": "string"}, "place": {"type": "object"}},
+            "required": ["id"],
+        });
+        assert_eq!(
+            Value::Object(published(&schema()["properties"]["items"]["items"])),
+            item
+        );
     }
 
     #[test]

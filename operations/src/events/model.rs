@@ -154,6 +154,16 @@ pub struct Event {
     pub cancellation_reason: Option<String>,
 }
 
+impl Event {
+    /// What its format asks for and it does not have, in words: `a venue` or `a link`.
+    pub fn missing_place(&self) -> Option<&'static str> {
+        if self.format.needs_venue() && self.venue.is_none() {
+            return Some("a venue");
+        }
+        (self.format.needs_link() && self.online_url.is_none()).then_some("a link")
+    }
+}
+
 /// A row of `event` with its venue, before time has decided the state people see.
 pub(crate) struct EventRow {
     pub(crate) id: EventId,

@@ -204,10 +204,10 @@ pub(crate) async fn free_slug(conn: &mut PgConnection, text: &str) -> sqlx::Resu
     if !taken.contains(&base) {
         return Ok(base);
     }
-    let numbered = (2..)
-        .map(|n| format!("{base}-{n}"))
-        .find(|slug| !taken.contains(slug));
-    Ok(numbered.expect("there is always a larger number"))
+    // One more than are taken, so one of them is free.
+    let mut numbered = (2..=taken.len() + 2).map(|n| format!("{base}-{n}"));
+    let free = numbered.find(|slug| !taken.contains(slug));
+    Ok(free.expect("more numbers are tried than slugs are taken"))
 }
 
 /// What a new row of `event` needs.

@@ -6,6 +6,7 @@ use domain::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 use store::{ResultExt as _, StoreError};
 
 use super::{
@@ -74,100 +75,20 @@ impl Operation for UpdateEvent {
         }
         let mut tx = app.store().write(cx).await?;
         let before = sql::lock(tx.conn(), cx, &self.event).await?;
-        if self
-            .version
-            .is_some_and(|version| version != before.version)
-        {
-            return Err(UpdateEventError::ChangedMeanwhile {
-                title: before.title,
-                version: before.version,
-            });
-        }
-        if matches!(
-            before.status,
-            EventStatus::Cancelled | EventStatus::Archived | EventStatus::Ended
-        ) {
-            return Err(UpdateEventError::Closed {
-                title: before.title,
-                status: before.status,
-            });
-        }
-        let mut assumptions = Vec::new();
-        let mut warnings = Vec::new();
-        let mut after = before.clone();
-        self.reschedule(cx, &before, &mut after, &mut assumptions)?;
-        after.venue = match &self.venue {
-            Patch::Keep => after.venue,
-            Patch::Remove => None,
-            Patch::Set(reference) => {
-                let venue = venues::resolve(tx.conn(), reference).await?;
-                if venue.zone != after.zone {
-                    warnings.push(format!(
-                        "{} is in the zone {}, the event's times are in {}.",
-                        venue.name, venue.zone, after.zone
-                    ));
-                }
-                Some(EventVenue {
-                    id: venue.id,
-                    name: venue.name,
-                    city: venue.city,
-                    capacity: venue.capacity,
-                })
-            }
+        self.check_state(&before)?;
+        let mut answer = CreatedEvent {
+            event: before.clone(),
+            assumptions: Vec::new(),
+            warnings: Vec::new(),
         };
-        if let Some(currency) = self
-            .currency
-            .filter(|currency| *currency != before.currency)
-        {
-            if sql::has_prices(tx.conn(), before.id).await? {
-                return Err(UpdateEventError::CurrencyFixed {
-                    currency: before.currency,
-                });
-            }
-            after.currency = currency;
+        self.amend(tx.conn(), cx, &before, &mut answer).await?;
+        if answer.event == before {
+            return Ok(tx.unchanged(answer).await?);
         }
-        if let Some(slug) = &self.slug {
-            after.slug = wanted_slug(tx.conn(), slug.as_str()).await?;
-        }
-        self.describe(&mut after)?;
-        if before.status == EventStatus::Published {
-            let missing = if after.format.needs_venue() && after.venue.is_none() {
-                Some("a venue")
-            } else {
-                (after.format.needs_link() && after.online_url.is_none()).then_some("a link")
-            };
-            if let Some(missing) = missing {
-                return Err(UpdateEventError::PlaceMissing {
-                    title: before.title,
-                    missing,
-                });
-            }
-        }
-        if after == before {
-            return Ok(tx
-                .unchanged(CreatedEvent {
-                    event: before,
-                    assumptions,
-                    warnings,
-                })
-                .await?);
-        }
-        if let Some(venue) = &after.venue
-            && (before.venue.as_ref() != Some(venue)
-                || before.starts_at != after.starts_at
-                || before.ends_at != after.ends_at)
-        {
-            let schedule = Schedule::derived(after.starts, after.ends, after.zone.clone());
-            let others = sql::overlapping(tx.conn(), venue.id, &schedule, Some(after.id)).await?;
-            warnings.extend(
-                others
-                    .iter()
-                    .map(|title| format!("{title:?} is at {} at the same time.", venue.name)),
-            );
-        }
-        let updated = sql::update(tx.conn(), cx, &after).await;
+        warn_of_overlaps(tx.conn(), &before, &mut answer).await?;
+        let updated = sql::update(tx.conn(), cx, &answer.event).await;
         let updated = updated.on_constraint("event_slug_key", || {
-            UpdateEventError::from(CreateEventError::SlugTaken(after.slug.clone()))
+            UpdateEventError::from(CreateEventError::SlugTaken(answer.event.slug.clone()))
         })?;
         if !updated {
             return Err(UpdateEventError::ChangedMeanwhile {
@@ -175,24 +96,36 @@ impl Operation for UpdateEvent {
                 version: before.version,
             });
         }
-        let changed = differences(&before, &after);
-        let event = sql::get(tx.conn(), cx, before.id).await?;
         let change = EventUpdated {
             event_id: before.id,
+            changed: differences(&before, &answer.event),
             title: before.title,
-            changed,
         };
-        Ok(tx
-            .commit(
-                change,
-                CreatedEvent {
-                    event,
-                    assumptions,
-                    warnings,
-                },
-            )
-            .await?)
+        answer.event = sql::get(tx.conn(), cx, before.id).await?;
+        Ok(tx.commit(change, answer).await?)
     }
+}
+
+/// Tells of other events at the venue when place or time are new.
+async fn warn_of_overlaps(
+    conn: &mut PgConnection,
+    before: &Event,
+    answer: &mut CreatedEvent,
+) -> sqlx::Result<()> {
+    let after = &answer.event;
+    let same_time = before.starts_at == after.starts_at && before.ends_at == after.ends_at;
+    let Some(venue) = after
+        .venue
+        .as_ref()
+        .filter(|venue| !same_time || before.venue.as_ref() != Some(*venue))
+    else {
+        return Ok(());
+    };
+    let schedule = Schedule::derived(after.starts, after.ends, after.zone.clone());
+    let others = sql::overlapping(conn, venue.id, &schedule, Some(after.id)).await?;
+    let warning = |title| format!("{title:?} is at {} at the same time.", venue.name);
+    answer.warnings.extend(others.iter().map(warning));
+    Ok(())
 }
 
 impl UpdateEvent {
@@ -228,6 +161,74 @@ impl UpdateEvent {
             && self.description.is_keep()
             && self.currency.is_none()
             && self.slug.is_none()
+    }
+
+    fn check_state(&self, event: &Event) -> Result<(), UpdateEventError> {
+        let title = event.title.clone();
+        if self.version.is_some_and(|version| version != event.version) {
+            return Err(UpdateEventError::ChangedMeanwhile {
+                title,
+                version: event.version,
+            });
+        }
+        match event.status {
+            EventStatus::Draft | EventStatus::Published => Ok(()),
+            status @ (EventStatus::Cancelled | EventStatus::Archived | EventStatus::Ended) => {
+                Err(UpdateEventError::Closed { title, status })
+            }
+        }
+    }
+
+    /// Puts what was given onto the event.
+    async fn amend(
+        self,
+        conn: &mut PgConnection,
+        cx: &Cx,
+        before: &Event,
+        answer: &mut CreatedEvent,
+    ) -> Result<(), UpdateEventError> {
+        let after = &mut answer.event;
+        self.reschedule(cx, before, after, &mut answer.assumptions)?;
+        match &self.venue {
+            Patch::Keep => {}
+            Patch::Remove => after.venue = None,
+            Patch::Set(reference) => {
+                let venue = venues::resolve(conn, reference).await?;
+                if venue.zone != after.zone {
+                    answer.warnings.push(format!(
+                        "{} is in the zone {}, the event's times are in {}.",
+                        venue.name, venue.zone, after.zone
+                    ));
+                }
+                after.venue = Some(EventVenue {
+                    id: venue.id,
+                    name: venue.name,
+                    city: venue.city,
+                    capacity: venue.capacity,
+                });
+            }
+        }
+        if let Some(currency) = self.currency.filter(|new| *new != before.currency) {
+            if sql::has_prices(conn, before.id).await? {
+                return Err(UpdateEventError::CurrencyFixed {
+                    currency: before.currency,
+                });
+            }
+            after.currency = currency;
+        }
+        if let Some(slug) = &self.slug {
+            after.slug = wanted_slug(conn, slug.as_str()).await?;
+        }
+        self.describe(after)?;
+        match after.missing_place() {
+            Some(missing) if before.status == EventStatus::Published => {
+                Err(UpdateEventError::PlaceMissing {
+                    title: before.title.clone(),
+                    missing,
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn reschedule(

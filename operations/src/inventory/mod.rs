@@ -11,7 +11,7 @@ pub use model::Availability;
 
 pub(crate) use changes::PoolResized;
 pub(crate) use model::{Places, Pool, Shortage, Step};
-pub(crate) use sql::{NewPool, insert, move_places, remove_unused, resize, shared};
+pub(crate) use sql::{NewPool, insert, move_places, move_taken, remove_unused, resize, shared};
 
 #[cfg(test)]
 mod tests;

@@ -107,6 +107,17 @@ pub(crate) async fn move_places(
     Ok(Ok(()))
 }
 
+/// Moves places that are taken: gives them back, or sells those that are held. Unlike free places they cannot run out.
+pub(crate) async fn move_taken(
+    conn: &mut PgConnection,
+    step: Step,
+    places: &Places,
+) -> sqlx::Result<()> {
+    let moved = move_places(conn, step, places).await?;
+    // The counters are at least what their rows say (a test reconciles them); the pool cannot be gone either.
+    moved.map_err(|_| sqlx::Error::RowNotFound)
+}
+
 async fn left(conn: &mut PgConnection, id: CapacityPoolId) -> sqlx::Result<i32> {
     let left = sqlx::query_scalar!(
         "select greatest(capacity - held_count - sold_count - blocked_count, 0) from capacity_pool where id = $1",

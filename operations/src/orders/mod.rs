@@ -1,1 +1,39 @@
-//! Comes next.
+//! Orders: one buyer's purchase, the money for it, and what it holds or has sold.
+//!
+//! Owns `orders`, `order_item`, `payment`, `refund`. States: `pending` → `paid` → `cancelled`; `pending` → `cancelled`
+//! or `expired`. Operations: `list_orders`, `get_order`, `place_order`, `confirm_payment`, `cancel_order`,
+//! `issue_tickets`. Changes: `order.placed`, `order.paid`, `order.cancelled`.
+//!
+//! Locks, in this order: event (shared), order, tickets, capacity pools by id.
+
+mod cancel_order;
+pub mod changes;
+mod confirm_payment;
+mod detail;
+mod get_order;
+mod issue_tickets;
+mod list_orders;
+mod model;
+mod number;
+mod place_order;
+mod place_order_error;
+mod placing;
+mod sql;
+
+pub use cancel_order::{CancelOrder, CancelOrderError, CancelledOrder, RefundChoice};
+pub use confirm_payment::{ConfirmPayment, ConfirmPaymentError, ConfirmedPayment};
+pub use detail::{OrderDetail, OrderItem, Payment, Refund};
+pub use get_order::GetOrder;
+pub use issue_tickets::{Guest, IssueTickets, IssueTicketsError, IssuedTickets};
+pub use list_orders::ListOrders;
+pub use model::{Order, OrderStatus};
+pub use number::OrderNumber;
+pub use place_order::{Buyer, ItemRequest, PlaceOrder, PlacedOrder};
+pub use place_order_error::PlaceOrderError;
+
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use sql::discrepancies;
+pub(crate) use sql::{Totals, totals};
+
+#[cfg(test)]
+mod tests;

@@ -123,6 +123,17 @@ pub(super) async fn members(conn: &mut PgConnection) -> sqlx::Result<Vec<Member>
     .await
 }
 
+/// Name and address of a member, or of nobody when they have left.
+pub(crate) async fn member(
+    conn: &mut PgConnection,
+    user_id: UserId,
+) -> sqlx::Result<Option<(String, String)>> {
+    let found = sqlx::query!("select name, email from users where id = $1", user_id as _)
+        .fetch_optional(conn)
+        .await?;
+    Ok(found.map(|row| (row.name, row.email)))
+}
+
 /// Organizations with this slug, or all of them, with an owner of each. Needs the system role.
 pub(super) async fn find(
     conn: &mut PgConnection,

@@ -8,7 +8,7 @@ use super::{changes::TicketTypeArchived, model, sql};
 use crate::{App, Effect, Operation, events, lookup::LookupError};
 
 /// Take a ticket type off sale for good. Tickets already sold stay valid and orders not paid yet can still be
-/// paid. To pause a sale, set `sales_end` with save_ticket_type instead.
+/// paid. To pause a sale, set `sales_end` with `save_ticket_type` instead.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ArchiveTicketType {
     /// Event: id, slug or exact title.

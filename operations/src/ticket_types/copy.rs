@@ -109,3 +109,78 @@ impl Window {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::Patch;
+
+    use super::*;
+    use crate::{
+        events::CreateEvent,
+        testing::{Scene, new_event, selling},
+        ticket_types::{ListTicketTypes, SaveTicketType},
+    };
+
+    fn at(local: &str) -> Patch<LocalTime> {
+        Patch::Set(local.parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn copies_move_their_windows_and_start_empty() {
+        let scene = Scene::new().await;
+        let (from, _) = scene.on_sale(2500, 10).await;
+        let windowed = SaveTicketType {
+            sales_start: at("2027-01-01T10:00"),
+            sales_end: at("2027-02-03T18:00"),
+            quantity: None,
+            pool: Some("Hall".parse().unwrap()),
+            pool_capacity: Some(50),
+            ..selling(from.id, "Early bird", 2000, 1)
+        };
+        scene.run(windowed).await.unwrap();
+        // Summer time begins in between: 18:00 the day before stays 18:00 the day before.
+        let to = CreateEvent {
+            starts: "2027-04-08T19:00".parse().unwrap(),
+            ..new_event("Summer Gala")
+        };
+        let to = scene.run(to).await.unwrap().event;
+        let mut tx = scene.app.store().write(&scene.cx).await.unwrap();
+        let copied = copy_all(tx.conn(), &scene.cx, &from, &to).await.unwrap();
+        tx.unchanged(()).await.unwrap();
+        assert_eq!((copied.count, copied.windows.len()), (2, 1));
+        let window = &copied.windows[0];
+        assert_eq!(window.starts.unwrap().to_string(), "2027-03-05T10:00");
+        assert_eq!(window.ends.unwrap().to_string(), "2027-04-07T18:00");
+        assert!(!window.is_over && !window.is_dropped);
+        let list = ListTicketTypes {
+            event: to.id.into(),
+        };
+        let types = scene.run(list).await.unwrap().ticket_types;
+        let names: Vec<_> = types.iter().map(|t| t.name.as_str()).collect();
+        assert_eq!(names, ["Regular", "Early bird"]);
+        assert_eq!(types[1].pool.as_ref().unwrap().availability.left, Some(50));
+    }
+
+    #[tokio::test]
+    async fn a_copy_says_which_windows_are_over() {
+        let scene = Scene::new().await;
+        let from = scene.published("Spring Gala").await;
+        let early = SaveTicketType {
+            sales_end: at("2027-01-20T12:00"),
+            ..selling(from.id, "Early bird", 2000, 5)
+        };
+        scene.run(early).await.unwrap();
+        let to = CreateEvent {
+            starts: "2027-01-12T19:00".parse().unwrap(),
+            ..new_event("Sooner")
+        };
+        let to = scene.run(to).await.unwrap().event;
+        let mut tx = scene.app.store().write(&scene.cx).await.unwrap();
+        let copied = copy_all(tx.conn(), &scene.cx, &from, &to).await.unwrap();
+        assert_eq!(
+            copied.windows[0].ends.unwrap().to_string(),
+            "2026-12-28T12:00"
+        );
+        assert!(copied.windows[0].is_over);
+    }
+}

@@ -57,7 +57,10 @@ mod tests {
     use super::*;
     use crate::{
         testing::{Scene, assert_refused, selling},
-        ticket_types::{SaleState, SaveTicketType},
+        ticket_types::{
+            SaleState::{self, NotYet, OnSale, Over},
+            SaveTicketType,
+        },
     };
 
     async fn listed(scene: &Scene, now: &str, event: EventId) -> Vec<(String, SaleState)> {
@@ -92,7 +95,6 @@ mod tests {
                 ("Regular".to_owned(), late),
             ]
         };
-        use SaleState::{NotYet, OnSale, Over};
         // The tier changes at noon in Berlin with neither a gap nor an overlap.
         let before = listed(&scene, "2027-01-20T10:59:59Z", event.id).await;
         assert_eq!(before, states(OnSale, NotYet));

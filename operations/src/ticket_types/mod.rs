@@ -23,6 +23,3 @@ pub use save_ticket_type::{SaveTicketType, SavedTicketType};
 pub(crate) use copy::{Copied, copy_all};
 pub(crate) use model::{Offer, find, sale_state, summaries};
 pub(crate) use sql::offers;
-
-#[cfg(test)]
-mod tests;

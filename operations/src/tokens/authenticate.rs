@@ -60,11 +60,14 @@ impl Grant {
     }
 }
 
+/// Grants by the hash of their token, with the time at which they were looked up.
+type Known = HashMap<[u8; 32], (Grant, Timestamp)>;
+
 /// Checks tokens, remembering the answer for a few seconds.
 #[derive(Clone)]
 pub struct Authenticator {
     app: App,
-    known: Arc<Mutex<HashMap<[u8; 32], (Grant, Timestamp)>>>,
+    known: Arc<Mutex<Known>>,
 }
 
 impl Authenticator {

@@ -1,0 +1,371 @@
+//! `confirm_payment`: money for an order came in outside EventOS.
+
+use domain::{
+    Cx, Fault, FaultKind, FaultSpec, LocalDate, Money, Name, OrderId, Permission, Reference,
+    Timestamp, fault::Candidate,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use store::StoreError;
+
+use super::{
+    changes::OrderPaid,
+    detail::{OrderDetail, detail, detail_of},
+    model::{self, OrderRow, OrderStatus},
+    sql,
+};
+use crate::{
+    App, Effect, Operation,
+    codes::CodeLookupError,
+    events::{self, Event, EventStatus},
+    inventory::{self, Step},
+    lookup::LookupError,
+    tickets,
+};
+
+/// Record that the money for a pending order came in: the order becomes paid and its tickets are issued. Give
+/// `amount` when it is known; only the exact open amount is accepted. Repeating it changes nothing.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ConfirmPayment {
+    /// Order: id or number.
+    pub order: Reference<OrderId>,
+    /// What came in, to be compared with what is open.
+    pub amount: Option<Money>,
+    /// What it was marked with, such as the text of a bank transfer.
+    pub reference: Option<Name>,
+    /// The day it came in, such as 2027-01-09; today when left out.
+    pub received_on: Option<LocalDate>,
+}
+
+/// The paid order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ConfirmedPayment {
+    /// The order.
+    pub order: OrderDetail,
+    /// Whether it was paid before, so that nothing changed.
+    pub was_paid_already: bool,
+}
+
+impl Operation for ConfirmPayment {
+    const NAME: &'static str = "confirm_payment";
+    const EFFECT: Effect = Effect::Write;
+    const NEEDS: Permission = Permission::PaymentsConfirm;
+    type Output = ConfirmedPayment;
+    type Error = ConfirmPaymentError;
+
+    async fn run(self, app: &App, cx: &Cx) -> Result<ConfirmedPayment, ConfirmPaymentError> {
+        let mut tx = app.store().write(cx).await?;
+        let found = sql::resolve(tx.conn(), &self.order).await?;
+        let event = events::share(tx.conn(), cx, &found.event_id.into()).await?;
+        let order = sql::lock(tx.conn(), found.id).await?;
+        if order.status == OrderStatus::Paid {
+            let answer = ConfirmedPayment {
+                order: detail_of(tx.conn(), cx, order).await?,
+                was_paid_already: true,
+            };
+            return Ok(tx.unchanged(answer).await?);
+        }
+        let (amount, received_at) = self.check(cx, &event, &order)?;
+        let items = sql::items(tx.conn(), order.id).await?;
+        let reference = self.reference.as_ref().map(Name::as_str);
+        sql::pay(tx.conn(), cx, &order, amount, reference, received_at).await?;
+        let new = model::tickets(&items);
+        tickets::issue(tx.conn(), cx, event.id, order.id, &new).await?;
+        let answer = ConfirmedPayment {
+            order: detail(tx.conn(), cx, order.id).await?,
+            was_paid_already: false,
+        };
+        let change = OrderPaid {
+            order_id: order.id,
+            event_id: event.id,
+            event_title: event.title,
+            number: order.number,
+            amount,
+            tickets_issued: order.ticket_count,
+        };
+        inventory::move_taken(tx.conn(), Step::SellHeld, &model::places(&items)).await?;
+        Ok(tx.commit(change, answer).await?)
+    }
+}
+
+impl ConfirmPayment {
+    /// The payment of what is open, come in today.
+    pub fn of(order: Reference<OrderId>) -> Self {
+        Self {
+            order,
+            amount: None,
+            reference: None,
+            received_on: None,
+        }
+    }
+
+    /// What comes in, and when it came in, if the order may be paid.
+    fn check(
+        &self,
+        cx: &Cx,
+        event: &Event,
+        order: &OrderRow,
+    ) -> Result<(Money, Timestamp), ConfirmPaymentError> {
+        if !order.status.may_become(OrderStatus::Paid) {
+            return Err(ConfirmPaymentError::NotPending {
+                number: order.number.clone(),
+                status: order.status,
+            });
+        }
+        if let EventStatus::Cancelled | EventStatus::Archived = event.status {
+            return Err(ConfirmPaymentError::EventCalledOff {
+                title: event.title.clone(),
+                status: event.status,
+            });
+        }
+        let open = order.open();
+        if let Some(given) = self.amount.filter(|given| *given != open) {
+            return Err(ConfirmPaymentError::AmountDiffers { given, open });
+        }
+        let received_at = match self.received_on {
+            None => cx.now,
+            Some(day) => {
+                let begins = day.midnight().resolve_leniently(&event.zone);
+                if begins > cx.now {
+                    return Err(ConfirmPaymentError::ReceivedInTheFuture(day));
+                }
+                begins
+            }
+        };
+        Ok((open, received_at))
+    }
+}
+
+/// How `confirm_payment` refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfirmPaymentError {
+    /// The order is cancelled or expired.
+    #[error("order {number} is {status}, so no payment can be recorded for it")]
+    NotPending {
+        /// Its number.
+        number: String,
+        /// Its state.
+        status: OrderStatus,
+    },
+    /// Its event will not take place.
+    #[error("{title:?} is {status}, so no payment can be recorded for it")]
+    EventCalledOff {
+        /// The event's title.
+        title: String,
+        /// The event's state.
+        status: EventStatus,
+    },
+    /// Another amount than what is open.
+    #[error("{given} came in, but {open} are open")]
+    AmountDiffers {
+        /// What came in.
+        given: Money,
+        /// What is open.
+        open: Money,
+    },
+    /// The day has not come.
+    #[error("{0} is in the future")]
+    ReceivedInTheFuture(LocalDate),
+    /// The order was not found.
+    #[error(transparent)]
+    Lookup(#[from] CodeLookupError),
+}
+
+const NOT_PENDING: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "order_not_pending",
+    "Place a new order for the buyer, or give the money back outside EventOS.",
+);
+const EVENT_CALLED_OFF: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "event_called_off",
+    "Give the money back outside EventOS and cancel the order.",
+);
+const AMOUNT_DIFFERS: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "amount_differs",
+    "Show the organizer both amounts; another order may be meant, or the rest must come in first.",
+);
+const RECEIVED_IN_THE_FUTURE: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "received_in_the_future",
+    "Check the date.",
+);
+
+impl Fault for ConfirmPaymentError {
+    fn specs() -> Vec<FaultSpec> {
+        let mut specs = vec![
+            NOT_PENDING,
+            EVENT_CALLED_OFF,
+            AMOUNT_DIFFERS,
+            RECEIVED_IN_THE_FUTURE,
+        ];
+        specs.extend(CodeLookupError::specs());
+        specs
+    }
+
+    fn spec(&self) -> FaultSpec {
+        match self {
+            Self::NotPending { .. } => NOT_PENDING,
+            Self::EventCalledOff { .. } => EVENT_CALLED_OFF,
+            Self::AmountDiffers { .. } => AMOUNT_DIFFERS,
+            Self::ReceivedInTheFuture(_) => RECEIVED_IN_THE_FUTURE,
+            Self::Lookup(error) => error.spec(),
+        }
+    }
+
+    fn field(&self) -> Option<String> {
+        match self {
+            Self::NotPending { .. } | Self::EventCalledOff { .. } => Some("order".to_owned()),
+            Self::AmountDiffers { .. } => Some("amount".to_owned()),
+            Self::ReceivedInTheFuture(_) => Some("received_on".to_owned()),
+            Self::Lookup(error) => error.field(),
+        }
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
+        if let Self::Lookup(error) = self {
+            error.candidates()
+        } else {
+            Vec::new()
+        }
+    }
+}
+
+impl From<LookupError> for ConfirmPaymentError {
+    fn from(error: LookupError) -> Self {
+        Self::Lookup(error.into())
+    }
+}
+
+impl From<StoreError> for ConfirmPaymentError {
+    fn from(error: StoreError) -> Self {
+        Self::Lookup(error.into())
+    }
+}
+
+impl From<sqlx::Error> for ConfirmPaymentError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Lookup(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        events::StatusMove,
+        orders::{CancelOrder, RefundChoice},
+        permission::Role,
+        testing::{Scene, assert_refused, eur},
+    };
+
+    fn confirming(order: &OrderDetail) -> ConfirmPayment {
+        ConfirmPayment::of(order.order.number.parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn issues_the_tickets_and_can_be_repeated() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 10).await;
+        let order = scene.order(event.id, 2).await;
+        let command = ConfirmPayment {
+            amount: Some(Money::new(5000, eur())),
+            reference: Some("Lovelace tickets".parse().unwrap()),
+            received_on: Some("2027-01-09".parse().unwrap()),
+            ..confirming(&order)
+        };
+        let paid = scene.run(command.clone()).await.unwrap();
+        assert!(!paid.was_paid_already);
+        assert_eq!(paid.order.order.status, OrderStatus::Paid);
+        assert_eq!(
+            (paid.order.tickets.len(), paid.order.payments.len()),
+            (2, 1)
+        );
+        let received = paid.order.payments[0].received_at;
+        assert_eq!(received.to_string(), "2027-01-08T23:00:00Z");
+        let count = scene.changes().await.len();
+        let again = scene.run(command).await.unwrap();
+        assert!(again.was_paid_already);
+        assert_eq!(again.order, paid.order);
+        assert_eq!(scene.changes().await.len(), count);
+        scene.reconcile().await;
+    }
+
+    #[tokio::test]
+    async fn refuses_another_amount_saying_both() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 10).await;
+        let order = scene.order(event.id, 2).await;
+        for (amount, currency) in [(2500, "EUR"), (5000, "USD"), (5001, "EUR")] {
+            let command = ConfirmPayment {
+                amount: Some(Money::new(amount, currency.parse().unwrap())),
+                ..confirming(&order)
+            };
+            let error = scene.run(command).await.unwrap_err();
+            assert!(
+                error.to_string().ends_with("but 50.00 EUR are open"),
+                "{error}"
+            );
+            assert_refused::<(), _>(Err(error), "amount_differs");
+        }
+        let tomorrow = ConfirmPayment {
+            received_on: Some("2027-01-12".parse().unwrap()),
+            ..confirming(&order)
+        };
+        assert_refused(scene.run(tomorrow).await, "received_in_the_future");
+    }
+
+    #[tokio::test]
+    async fn refuses_what_is_called_off() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 10).await;
+        let order = scene.order(event.id, 2).await;
+        let cancel = CancelOrder {
+            refund: Some(RefundChoice::None),
+            ..CancelOrder::of(order.order.id.into())
+        };
+        scene.run(cancel).await.unwrap();
+        assert_refused(scene.run(confirming(&order)).await, "order_not_pending");
+        let second = scene.order(event.id, 1).await;
+        scene.move_event(event.id, StatusMove::Cancel(None)).await;
+        assert_refused(scene.run(confirming(&second)).await, "event_called_off");
+        scene.reconcile().await;
+    }
+
+    #[tokio::test]
+    async fn a_misread_number_is_noticed() {
+        let scene = Scene::new().await;
+        let command = |order: &str| ConfirmPayment::of(order.parse().unwrap());
+        let error = scene.run(command("O234567")).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "\"O234567\" is not an order number: 'O' is in no code: I, O, 1 and 0 are left out because they look \
+             like others"
+        );
+        assert_refused::<(), _>(Err(error), "code_malformed");
+        assert_refused(scene.run(command("222 2222")).await, "not_found");
+    }
+
+    #[tokio::test]
+    async fn another_organization_and_a_viewer_cannot_confirm() {
+        let scene = Scene::new().await;
+        let other = scene.other_organization().await;
+        let (event, _) = scene.on_sale(2500, 5).await;
+        let order = scene.order(event.id, 2).await;
+        assert_refused(scene.app.run(&other, confirming(&order)).await, "not_found");
+        let viewer = scene.as_role(Role::Viewer);
+        assert_refused(
+            scene.app.run(&viewer, confirming(&order)).await,
+            "forbidden",
+        );
+    }
+
+    #[tokio::test]
+    async fn answers_a_repeat_without_doing_it_again() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 5).await;
+        let order = scene.order(event.id, 2).await;
+        scene.assert_idempotent(confirming(&order)).await;
+    }
+}

@@ -1,0 +1,196 @@
+//! The order as callers see it, and its states.
+
+use domain::{
+    CapacityPoolId, Currency, Cx, EmailAddress, EventId, Money, OrderId, OrderItemId, TicketTypeId,
+    Timestamp, Untrusted,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    inventory::Places,
+    people::{email_for, name_for},
+    tickets::{Attendee, NewTicket},
+};
+
+domain::text_enum! {
+    /// The state of an order.
+    pub enum OrderStatus {
+        /// Waits for its payment; its places are held.
+        Pending = "pending",
+        /// Paid, or free; its tickets are issued.
+        Paid = "paid",
+        /// Was not paid in time; its places are free again.
+        Expired = "expired",
+        /// Called off; its tickets are void.
+        Cancelled = "cancelled",
+    }
+}
+
+domain::sqlx_as_text!(OrderStatus);
+
+impl OrderStatus {
+    /// Whether an order may go from this state to another.
+    pub fn may_become(self, to: Self) -> bool {
+        matches!(
+            (self, to),
+            (Self::Pending, Self::Paid | Self::Expired | Self::Cancelled)
+                | (Self::Paid | Self::Expired, Self::Cancelled)
+        )
+    }
+}
+
+/// One buyer's purchase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Order {
+    /// Its id.
+    pub id: OrderId,
+    /// The short code people read aloud.
+    pub number: String,
+    /// Its state.
+    pub status: OrderStatus,
+    /// Its event.
+    pub event_id: EventId,
+    /// Its event's title.
+    pub event_title: String,
+    /// Who bought.
+    pub buyer_name: Untrusted,
+    /// Their address.
+    pub buyer_email: Untrusted,
+    /// How many tickets.
+    pub ticket_count: i32,
+    /// What it costs.
+    pub total: Money,
+    /// What is still to be paid, while it is pending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open: Option<Money>,
+    /// When it was placed.
+    pub placed_at: Timestamp,
+    /// Whole days since then, while it is pending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age_days: Option<i64>,
+    /// When it was paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paid_at: Option<Timestamp>,
+}
+
+/// A row of `orders` with its event's title.
+#[derive(Debug, Clone)]
+pub(crate) struct OrderRow {
+    pub(crate) id: OrderId,
+    pub(crate) number: String,
+    pub(crate) status: OrderStatus,
+    pub(crate) event_id: EventId,
+    pub(crate) event_title: String,
+    pub(crate) buyer_name: Untrusted,
+    pub(crate) buyer_email: EmailAddress,
+    pub(crate) currency: Currency,
+    pub(crate) total_amount: i64,
+    pub(crate) paid_amount: i64,
+    pub(crate) refunded_amount: i64,
+    pub(crate) ticket_count: i32,
+    pub(crate) note: Option<Untrusted>,
+    pub(crate) placed_at: Timestamp,
+    pub(crate) paid_at: Option<Timestamp>,
+    pub(crate) cancelled_at: Option<Timestamp>,
+    pub(crate) cancellation_reason: Option<String>,
+}
+
+impl OrderRow {
+    pub(crate) fn total(&self) -> Money {
+        Money::new(self.total_amount, self.currency)
+    }
+
+    /// What is still to be paid.
+    pub(crate) fn open(&self) -> Money {
+        let open = self.total_amount.saturating_sub(self.paid_amount).max(0);
+        Money::new(open, self.currency)
+    }
+
+    /// What was paid and not given back.
+    pub(crate) fn refundable(&self) -> Money {
+        let kept = self.paid_amount.saturating_sub(self.refunded_amount);
+        Money::new(kept, self.currency)
+    }
+
+    /// As the caller may see it.
+    pub(crate) fn seen(&self, cx: &Cx) -> Order {
+        let is_pending = self.status == OrderStatus::Pending;
+        let age = cx.now.as_microseconds() - self.placed_at.as_microseconds();
+        Order {
+            id: self.id,
+            number: self.number.clone(),
+            status: self.status,
+            event_id: self.event_id,
+            event_title: self.event_title.clone(),
+            buyer_name: name_for(cx, &self.buyer_name),
+            buyer_email: email_for(cx, &self.buyer_email),
+            ticket_count: self.ticket_count,
+            total: self.total(),
+            open: is_pending.then(|| self.open()),
+            placed_at: self.placed_at,
+            age_days: is_pending.then_some(age / (24 * 3600 * 1_000_000)),
+            paid_at: self.paid_at,
+        }
+    }
+}
+
+/// A row of `order_item`.
+#[derive(Debug, Clone)]
+pub(crate) struct ItemRow {
+    pub(crate) id: OrderItemId,
+    pub(crate) ticket_type_id: TicketTypeId,
+    pub(crate) pool_id: CapacityPoolId,
+    pub(crate) name: String,
+    pub(crate) quantity: i32,
+    pub(crate) unit_amount: i64,
+    pub(crate) attendees: Vec<Attendee>,
+}
+
+/// The places that items take.
+pub(super) fn places(items: &[ItemRow]) -> Places {
+    let mut places = Places::new();
+    for item in items {
+        let count = places.entry(item.pool_id).or_default();
+        *count = count.saturating_add(item.quantity);
+    }
+    places
+}
+
+/// The tickets that items bring: one per unit, those with a named attendee first.
+pub(super) fn tickets(items: &[ItemRow]) -> Vec<NewTicket> {
+    let of_item = |item: &ItemRow| {
+        let (id, ticket_type_id) = (item.id, item.ticket_type_id);
+        let quantity = usize::try_from(item.quantity).unwrap_or_default();
+        let attendees = item.attendees.clone().into_iter();
+        let padded = attendees.chain(std::iter::repeat_with(Attendee::default));
+        padded.take(quantity).map(move |attendee| NewTicket {
+            order_item_id: id,
+            ticket_type_id,
+            attendee,
+        })
+    };
+    items.iter().flat_map(of_item).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::OrderStatus::{self, Cancelled, Expired, Paid, Pending};
+
+    #[test]
+    fn moves_only_forward() {
+        let legal = [
+            (Pending, Paid),
+            (Pending, Expired),
+            (Pending, Cancelled),
+            (Paid, Cancelled),
+            (Expired, Cancelled),
+        ];
+        for from in OrderStatus::ALL {
+            for to in OrderStatus::ALL {
+                let expected = legal.contains(&(*from, *to));
+                assert_eq!(from.may_become(*to), expected, "{from} to {to}");
+            }
+        }
+    }
+}

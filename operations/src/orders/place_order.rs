@@ -1,0 +1,416 @@
+//! `place_order`: a buyer's purchase.
+
+use std::collections::HashMap;
+
+use domain::{
+    Cx, EmailAddress, EventId, LongText, Money, Name, OrderItemId, Permission, Reference,
+    TicketTypeId,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    detail::OrderDetail, model::ItemRow, place_order_error::PlaceOrderError, placing::Draft,
+};
+use crate::{
+    App, Effect, Operation,
+    events::{self, Event, EventStatus},
+    ticket_types::{self, Offer, SaleState},
+    tickets::Attendee,
+};
+
+/// Place an order for a buyer, at the present prices. A free order is paid at once and its tickets are issued;
+/// otherwise the places are held until `confirm_payment` or `cancel_order`. Read event, tickets and total back to
+/// the organizer before calling.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct PlaceOrder {
+    /// Event: id, slug or exact title.
+    pub event: Reference<EventId>,
+    /// What is bought.
+    pub items: Vec<ItemRequest>,
+    /// Who buys.
+    pub buyer: Buyer,
+    /// A note for the organizer.
+    pub note: Option<LongText>,
+}
+
+/// One line of a new order.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ItemRequest {
+    /// Ticket type: id or exact name.
+    pub ticket_type: Reference<TicketTypeId>,
+    /// How many.
+    #[schemars(range(min = 1, max = 100))]
+    pub quantity: i32,
+    /// Who will hold the tickets, as far as known; at most as many as `quantity`.
+    #[serde(default)]
+    pub attendees: Vec<Attendee>,
+}
+
+/// Who buys.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Buyer {
+    /// Their name.
+    pub name: Name,
+    /// Their e-mail address.
+    pub email: EmailAddress,
+}
+
+// Personal data: a debug print ends up in logs.
+impl std::fmt::Debug for Buyer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Buyer(…)")
+    }
+}
+
+/// The new order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlacedOrder {
+    /// The order.
+    pub order: OrderDetail,
+    /// What to tell the buyer about paying; absent when it was free.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment_instructions: Option<String>,
+}
+
+/// The most lines in one order.
+const MOST_ITEMS: usize = 50;
+
+impl Operation for PlaceOrder {
+    const NAME: &'static str = "place_order";
+    const EFFECT: Effect = Effect::Write;
+    const NEEDS: Permission = Permission::OrdersWrite;
+    type Output = PlacedOrder;
+    type Error = PlaceOrderError;
+
+    async fn run(self, app: &App, cx: &Cx) -> Result<PlacedOrder, PlaceOrderError> {
+        self.check_shape()?;
+        let mut tx = app.store().write(cx).await?;
+        // Shared until the commit: neither the event's state nor a price can change under the order.
+        let event = events::share(tx.conn(), cx, &self.event).await?;
+        if event.status != EventStatus::Published {
+            return Err(PlaceOrderError::EventNotOnSale {
+                title: event.title,
+                status: event.status,
+            });
+        }
+        let offers = ticket_types::offers(tx.conn(), event.id).await?;
+        let (items, total) = self.price(cx, &event, &offers)?;
+        let draft = Draft {
+            event: &event,
+            offers: &offers,
+            items,
+            total,
+            buyer_name: self.buyer.name.as_str(),
+            buyer_email: &self.buyer.email,
+            note: self.note.as_ref().map(LongText::as_str),
+            is_complimentary: false,
+        };
+        let (change, order) = draft.write(&mut tx).await?;
+        let payment_instructions = order.order.open.map(|open| {
+            let number = &order.order.number;
+            format!(
+                "Pay {open} to the organizer and give the order number {number} as the reference. \
+                 The places are held until then."
+            )
+        });
+        let answer = PlacedOrder {
+            order,
+            payment_instructions,
+        };
+        Ok(tx.commit(change, answer).await?)
+    }
+}
+
+impl PlaceOrder {
+    /// What can be said without looking anything up.
+    fn check_shape(&self) -> Result<(), PlaceOrderError> {
+        if self.items.is_empty() || self.items.len() > MOST_ITEMS {
+            return Err(PlaceOrderError::ItemCount(self.items.len()));
+        }
+        for (index, item) in self.items.iter().enumerate() {
+            if !(1..=100).contains(&item.quantity) {
+                return Err(PlaceOrderError::QuantityOutOfRange {
+                    index,
+                    given: item.quantity,
+                });
+            }
+            let named = item.attendees.len();
+            if i32::try_from(named).is_ok_and(|named| named > item.quantity) {
+                return Err(PlaceOrderError::TooManyAttendees {
+                    index,
+                    named,
+                    quantity: item.quantity,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The lines at present prices and what they cost together.
+    fn price(
+        &self,
+        cx: &Cx,
+        event: &Event,
+        offers: &[Offer],
+    ) -> Result<(Vec<ItemRow>, Money), PlaceOrderError> {
+        let mut total = Money::zero(event.currency);
+        let mut counts = HashMap::<TicketTypeId, i32>::new();
+        let mut rows = Vec::new();
+        for (index, item) in self.items.iter().enumerate() {
+            let at = |error| PlaceOrderError::TicketType { index, error };
+            let offer = ticket_types::find(offers, &item.ticket_type).map_err(at)?;
+            let state = ticket_types::sale_state(cx, event, offer);
+            if let SaleState::NotYet | SaleState::Over = state {
+                return Err(PlaceOrderError::not_on_sale(index, offer, state));
+            }
+            *counts.entry(offer.id).or_default() += item.quantity;
+            let quantity = u32::try_from(item.quantity).unwrap_or_default();
+            total = offer
+                .price()
+                .checked_mul(quantity)
+                .and_then(|price| price.checked_add(total))
+                .map_err(PlaceOrderError::Total)?;
+            rows.push(ItemRow {
+                id: cx.new_id::<OrderItemId>(),
+                ticket_type_id: offer.id,
+                pool_id: offer.pool_id,
+                name: offer.name.to_string(),
+                quantity: item.quantity,
+                unit_amount: offer.price_amount,
+                attendees: item.attendees.clone(),
+            });
+        }
+        for offer in offers {
+            let limits = offer.min_per_order..=offer.max_per_order;
+            if let Some(given) = counts
+                .get(&offer.id)
+                .filter(|count| !limits.contains(count))
+            {
+                return Err(PlaceOrderError::outside_limits(offer, *given));
+            }
+        }
+        Ok((rows, total))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Patch;
+
+    use super::*;
+    use crate::{
+        events::StatusMove,
+        orders::OrderStatus,
+        permission::Role,
+        testing::{Scene, assert_refused, buying, new_event, selling},
+        ticket_types::{SaveTicketType, Visibility},
+        tickets::TicketStatus,
+    };
+
+    fn at(local: &str) -> Patch<domain::LocalTime> {
+        Patch::Set(local.parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn holds_places_until_the_money_comes() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 10).await;
+        let placed = scene.run(buying(event.id, "regular", 2)).await.unwrap();
+        let order = placed.order.order;
+        assert_eq!(
+            (order.status, order.total.to_string()),
+            (OrderStatus::Pending, "50.00 EUR".to_owned())
+        );
+        let told = placed.payment_instructions.unwrap();
+        assert!(
+            told.contains(&order.number) && told.contains("50.00 EUR"),
+            "{told}"
+        );
+        assert!(placed.order.tickets.is_empty());
+        let change = scene.changes().await.pop().unwrap();
+        assert_eq!(
+            change.summary,
+            format!(
+                "Places order {} for \"Spring Gala\": 2 tickets, 50.00 EUR to pay",
+                order.number
+            )
+        );
+        assert!(
+            !change.payload.to_string().contains("Ada"),
+            "no personal data"
+        );
+        scene.reconcile().await;
+    }
+
+    #[tokio::test]
+    async fn a_free_order_is_paid_and_has_its_tickets_at_once() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(0, 10).await;
+        let mut command = buying(event.id, "Regular", 2);
+        command.items[0].attendees.push(Attendee {
+            name: Some("Grace Hopper".parse().unwrap()),
+            email: None,
+        });
+        let placed = scene.run(command).await.unwrap();
+        assert_eq!(placed.order.order.status, OrderStatus::Paid);
+        assert_eq!(placed.payment_instructions, None);
+        let tickets = placed.order.tickets;
+        assert_eq!(tickets.len(), 2);
+        assert!(
+            tickets
+                .iter()
+                .all(|t| t.status == TicketStatus::Valid && t.code.len() == 23)
+        );
+        assert_eq!(
+            tickets[0].attendee_name.as_ref().unwrap().as_str(),
+            "Grace Hopper"
+        );
+        assert_eq!(tickets[1].attendee_name, None);
+        let kinds: Vec<_> = scene.changes().await.into_iter().map(|c| c.kind).collect();
+        assert_eq!(kinds[kinds.len() - 2..], ["order.placed", "order.paid"]);
+        scene.reconcile().await;
+    }
+
+    #[tokio::test]
+    async fn refuses_what_cannot_be_an_order() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 10).await;
+        let mut empty = buying(event.id, "Regular", 1);
+        empty.items.clear();
+        assert_refused(scene.run(empty).await, "item_count");
+        assert_refused(
+            scene.run(buying(event.id, "Regular", 0)).await,
+            "quantity_out_of_range",
+        );
+        assert_refused(
+            scene.run(buying(event.id, "Regular", 101)).await,
+            "quantity_out_of_range",
+        );
+        let mut crowd = buying(event.id, "Regular", 1);
+        crowd.items[0].attendees = vec![Attendee::default(); 2];
+        assert_refused(scene.run(crowd).await, "too_many_attendees");
+        let error = scene.run(buying(event.id, "Regulr", 1)).await.unwrap_err();
+        assert_eq!(
+            domain::Fault::field(&error).unwrap(),
+            "items[0].ticket_type"
+        );
+        assert_eq!(domain::Fault::candidates(&error)[0].name, "Regular");
+        assert_refused::<(), _>(Err(error), "not_found");
+    }
+
+    #[tokio::test]
+    async fn counts_the_lines_of_a_type_together_against_its_limits() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 50).await;
+        let mut twice = buying(event.id, "Regular", 6);
+        twice.items.push(twice.items[0].clone());
+        assert_refused(scene.run(twice).await, "quantity_outside_limits");
+        let pairs = SaveTicketType {
+            min_per_order: Some(2),
+            ..selling(event.id, "Pair", 4000, 10)
+        };
+        scene.run(pairs).await.unwrap();
+        assert_refused(
+            scene.run(buying(event.id, "Pair", 1)).await,
+            "quantity_outside_limits",
+        );
+    }
+
+    #[tokio::test]
+    async fn refuses_what_is_not_on_sale() {
+        let scene = Scene::new().await;
+        let draft = scene.run(new_event("Draft")).await.unwrap().event;
+        scene
+            .run(selling(draft.id, "Regular", 2500, 10))
+            .await
+            .unwrap();
+        assert_refused(
+            scene.run(buying(draft.id, "Regular", 1)).await,
+            "event_not_on_sale",
+        );
+        let (event, _) = scene.on_sale(2500, 10).await;
+        let later = scene.at("2027-02-05T09:00:00Z");
+        let late = buying(event.id, "Regular", 1);
+        assert_refused(scene.app.run(&later, late).await, "event_not_on_sale");
+        let early = SaveTicketType {
+            sales_end: at("2027-01-01T00:00"),
+            ..selling(event.id, "Early bird", 2000, 10)
+        };
+        scene.run(early).await.unwrap();
+        assert_refused(
+            scene.run(buying(event.id, "Early bird", 1)).await,
+            "not_on_sale",
+        );
+        let soon = SaveTicketType {
+            sales_start: at("2027-01-20T12:00"),
+            ..selling(event.id, "Soon", 2000, 10)
+        };
+        scene.run(soon).await.unwrap();
+        let error = scene.run(buying(event.id, "Soon", 1)).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "\"Soon\" is not on sale: the sale begins on Wed 20 Jan 2027, 12:00"
+        );
+        scene.move_event(event.id, StatusMove::Cancel(None)).await;
+        assert_refused(
+            scene.run(buying(event.id, "Regular", 1)).await,
+            "event_not_on_sale",
+        );
+        let hidden = Scene::new().await;
+        let event = hidden.published("Gala").await;
+        let secret = SaveTicketType {
+            visibility: Some(Visibility::Hidden),
+            ..selling(event.id, "Friends", 0, 10)
+        };
+        hidden.run(secret).await.unwrap();
+        hidden.run(buying(event.id, "Friends", 1)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn says_how_many_are_left() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 5).await;
+        scene.order(event.id, 3).await;
+        let error = scene.run(buying(event.id, "Regular", 3)).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "2 of the 3 Regular tickets asked for are left"
+        );
+        assert_refused::<(), _>(Err(error), "sold_out");
+        scene.order(event.id, 2).await;
+        scene.reconcile().await;
+    }
+
+    #[tokio::test]
+    async fn refuses_a_total_beyond_counting() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(i64::MAX, 5).await;
+        assert_refused(
+            scene.run(buying(event.id, "Regular", 2)).await,
+            "total_too_large",
+        );
+    }
+
+    #[tokio::test]
+    async fn another_organization_and_a_viewer_cannot_buy() {
+        let scene = Scene::new().await;
+        let other = scene.other_organization().await;
+        let (event, _) = scene.on_sale(2500, 5).await;
+        let command = buying(event.id, "Regular", 1);
+        assert_refused(scene.app.run(&other, command.clone()).await, "not_found");
+        let viewer = scene.as_role(Role::Viewer);
+        assert_refused(scene.app.run(&viewer, command).await, "forbidden");
+    }
+
+    #[tokio::test]
+    async fn answers_a_repeat_without_doing_it_again() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 5).await;
+        scene
+            .assert_idempotent(buying(event.id, "Regular", 3))
+            .await;
+        scene.reconcile().await;
+    }
+}

@@ -1,0 +1,399 @@
+//! Every query on `orders`, `order_item`, `payment` and `refund`.
+
+use domain::{
+    Currency, Cx, EmailAddress, EventId, Money, OrderId, PageRequest, PaymentId, Reference,
+    RefundId, Timestamp,
+};
+use sqlx::{PgConnection, types::Json};
+
+use super::{
+    detail::{Payment, Refund},
+    model::{ItemRow, OrderRow, OrderStatus},
+    number::OrderNumber,
+};
+use crate::{codes::CodeLookupError, lookup::LookupError, tickets::Attendee};
+
+/// Selects orders as [`OrderRow`]; the text behind it starts with `where`.
+macro_rules! select_orders {
+    ($rest:literal $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            OrderRow,
+            r#"select orders.id, orders.number, orders.status, orders.event_id, event.title as event_title,
+                 orders.buyer_name, orders.buyer_email, orders.currency, orders.total_amount, orders.paid_amount,
+                 orders.refunded_amount, orders.ticket_count, orders.note, orders.placed_at, orders.paid_at,
+                 orders.cancelled_at, orders.cancellation_reason
+               from orders join event on event.id = orders.event_id "# + $rest
+            $(, $argument)*
+        )
+    };
+}
+
+/// The order of an id.
+pub(super) async fn get(conn: &mut PgConnection, id: OrderId) -> Result<OrderRow, LookupError> {
+    let found = select_orders!("where orders.id = $1", id as _)
+        .fetch_optional(conn)
+        .await?;
+    found.ok_or_else(|| missing(&id.to_string()))
+}
+
+fn missing(given: &str) -> LookupError {
+    LookupError::NotFound {
+        noun: "order",
+        given: given.to_owned(),
+        candidates: Vec::new(),
+    }
+}
+
+/// The order a caller means: by id or number.
+pub(super) async fn resolve(
+    conn: &mut PgConnection,
+    reference: &Reference<OrderId>,
+) -> Result<OrderRow, CodeLookupError> {
+    let text = match reference {
+        Reference::Id(id) => return Ok(get(conn, *id).await?),
+        Reference::Name(text) => text,
+    };
+    let number: OrderNumber = text.parse().map_err(|error| CodeLookupError::Malformed {
+        noun: "an order number",
+        field: "order",
+        given: text.clone(),
+        error,
+    })?;
+    let found = select_orders!("where orders.number = $1", number.as_str())
+        .fetch_optional(&mut *conn)
+        .await?;
+    Ok(found.ok_or_else(|| missing(text))?)
+}
+
+/// The order of an id, held until the transaction ends.
+pub(super) async fn lock(conn: &mut PgConnection, id: OrderId) -> Result<OrderRow, LookupError> {
+    sqlx::query!("select id from orders where id = $1 for update", id as _)
+        .fetch_optional(&mut *conn)
+        .await?;
+    get(conn, id).await
+}
+
+/// The lines of an order.
+pub(super) async fn items(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<Vec<ItemRow>> {
+    let rows = sqlx::query!(
+        r#"select id, ticket_type_id, pool_id, name, quantity, unit_amount, attendees as "attendees: Json<Vec<Attendee>>"
+           from order_item where order_id = $1 order by id"#,
+        id as _
+    )
+    .fetch_all(conn)
+    .await?;
+    let items = rows.into_iter().map(|row| ItemRow {
+        id: row.id,
+        ticket_type_id: row.ticket_type_id,
+        pool_id: row.pool_id,
+        name: row.name,
+        quantity: row.quantity,
+        unit_amount: row.unit_amount,
+        attendees: row.attendees.0,
+    });
+    Ok(items.collect())
+}
+
+pub(super) async fn payments(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<Vec<Payment>> {
+    let rows = sqlx::query!(
+        r#"select amount, currency, reference as "reference: domain::Untrusted", received_at
+           from payment where order_id = $1 order by id"#,
+        id as _
+    )
+    .fetch_all(conn)
+    .await?;
+    let payments = rows.into_iter().map(|row| Payment {
+        amount: Money::new(row.amount, row.currency),
+        reference: row.reference,
+        received_at: row.received_at,
+    });
+    Ok(payments.collect())
+}
+
+pub(super) async fn refunds(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<Vec<Refund>> {
+    let rows = sqlx::query!(
+        "select amount, currency, reason, created_at from refund where order_id = $1 order by id",
+        id as _
+    )
+    .fetch_all(conn)
+    .await?;
+    let refunds = rows.into_iter().map(|row| Refund {
+        amount: Money::new(row.amount, row.currency),
+        reason: row.reason,
+        created_at: row.created_at,
+    });
+    Ok(refunds.collect())
+}
+
+/// Which orders are wanted.
+pub(super) struct Filter<'a> {
+    pub(super) query: Option<&'a str>,
+    /// The query as an order number, if it is one.
+    pub(super) number: Option<&'a str>,
+    pub(super) event_id: Option<EventId>,
+    pub(super) status: Option<OrderStatus>,
+    pub(super) placed_before: Option<Timestamp>,
+    pub(super) page: PageRequest,
+}
+
+/// Orders, newest first.
+pub(super) async fn list(
+    conn: &mut PgConnection,
+    filter: &Filter<'_>,
+) -> sqlx::Result<Vec<OrderRow>> {
+    let (key, id) = filter.page.after();
+    let key = key.map(Timestamp::from_microseconds);
+    select_orders!(
+        "where ($1::text is null or orders.number = $2
+                or $2 is null and (orders.search_text like '%' || search_form($1) || '%'
+                                   or word_similarity(search_form($1), orders.search_text) > 0.5))
+           and ($3::uuid is null or orders.event_id = $3)
+           and ($4::text is null or orders.status = $4)
+           and ($5::timestamptz is null or orders.placed_at <= $5)
+           and ($6::timestamptz is null or (orders.placed_at, orders.id) < ($6, $7))
+         order by orders.placed_at desc, orders.id desc limit $8",
+        filter.query,
+        filter.number,
+        filter.event_id as _,
+        filter.status as _,
+        filter.placed_before as _,
+        key as _,
+        id,
+        filter.page.fetch(),
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// What a new row of `orders` needs.
+pub(super) struct NewOrder<'a> {
+    pub(super) id: OrderId,
+    pub(super) event_id: EventId,
+    pub(super) status: OrderStatus,
+    pub(super) buyer_name: &'a str,
+    pub(super) buyer_email: &'a EmailAddress,
+    pub(super) total: Money,
+    pub(super) ticket_count: i32,
+    pub(super) note: Option<&'a str>,
+}
+
+/// Adds an order under a number; returns false when another order has the number.
+pub(super) async fn insert(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    order: &NewOrder<'_>,
+    number: &OrderNumber,
+) -> sqlx::Result<bool> {
+    let paid_at = (order.status == OrderStatus::Paid).then_some(cx.now);
+    let done = sqlx::query!(
+        "insert into orders (organization_id, id, event_id, number, status, buyer_name, buyer_email, currency,
+           total_amount, ticket_count, note, placed_at, paid_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $12)
+         on conflict on constraint orders_number_key do nothing",
+        cx.organization_id as _,
+        order.id as _,
+        order.event_id as _,
+        number.as_str(),
+        order.status as _,
+        order.buyer_name,
+        order.buyer_email as _,
+        order.total.currency as _,
+        order.total.amount,
+        order.ticket_count,
+        order.note,
+        cx.now as _,
+        paid_at as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Adds a line to an order.
+pub(super) async fn insert_item(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    order: &NewOrder<'_>,
+    item: &ItemRow,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into order_item (organization_id, id, order_id, event_id, ticket_type_id, pool_id, name, quantity,
+           unit_amount, currency, attendees)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        cx.organization_id as _,
+        item.id as _,
+        order.id as _,
+        order.event_id as _,
+        item.ticket_type_id as _,
+        item.pool_id as _,
+        item.name,
+        item.quantity,
+        item.unit_amount,
+        order.total.currency as _,
+        Json(&item.attendees) as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Records money that came in for an order that is locked, and makes it paid.
+pub(super) async fn pay(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    order: &OrderRow,
+    amount: Money,
+    reference: Option<&str>,
+    received_at: Timestamp,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into payment (organization_id, id, order_id, method, amount, currency, reference, received_at, created_at)
+         values ($1, $2, $3, 'manual', $4, $5, $6, $7, $8)",
+        cx.organization_id as _,
+        cx.new_id::<PaymentId>() as _,
+        order.id as _,
+        amount.amount,
+        amount.currency as _,
+        reference,
+        received_at as _,
+        cx.now as _,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "update orders set status = 'paid', paid_amount = paid_amount + $2, paid_at = $3, updated_at = $3,
+           version = version + 1
+         where id = $1",
+        order.id as _,
+        amount.amount,
+        cx.now as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Cancels an order that is locked.
+pub(super) async fn cancel(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    id: OrderId,
+    reason: Option<&str>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update orders set status = 'cancelled', cancelled_at = $2, cancellation_reason = $3, updated_at = $2,
+           version = version + 1
+         where id = $1",
+        id as _,
+        cx.now as _,
+        reason,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Records money given back for an order that is locked.
+pub(super) async fn refund(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    id: OrderId,
+    amount: Money,
+    reason: Option<&str>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into refund (organization_id, id, order_id, method, amount, currency, reason, created_at)
+         values ($1, $2, $3, 'manual', $4, $5, $6, $7)",
+        cx.organization_id as _,
+        cx.new_id::<RefundId>() as _,
+        id as _,
+        amount.amount,
+        amount.currency as _,
+        reason,
+        cx.now as _,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "update orders set refunded_amount = refunded_amount + $2 where id = $1",
+        id as _,
+        amount.amount,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// What the orders of an event add up to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Totals {
+    /// Orders that wait for their payment.
+    pub(crate) pending_orders: i64,
+    /// Places those hold.
+    pub(crate) held_tickets: i64,
+    /// What they are to pay.
+    pub(crate) pending: Money,
+    /// Orders that are paid, or were free.
+    pub(crate) paid_orders: i64,
+    /// Tickets that admit.
+    pub(crate) valid_tickets: i64,
+    /// What was paid and not given back, for orders of every state.
+    pub(crate) kept: Money,
+    /// What was given back.
+    pub(crate) refunded: Money,
+}
+
+/// What the orders of an event add up to; all of them are in the event's currency.
+pub(crate) async fn totals(
+    conn: &mut PgConnection,
+    event_id: EventId,
+    currency: Currency,
+) -> sqlx::Result<Totals> {
+    let row = sqlx::query!(
+        r#"select count(*) filter (where status = 'pending') as "pending_orders!",
+             coalesce(sum(ticket_count) filter (where status = 'pending'), 0)::bigint as "held_tickets!",
+             coalesce(sum(total_amount - paid_amount) filter (where status = 'pending'), 0)::bigint as "pending!",
+             count(*) filter (where status = 'paid') as "paid_orders!",
+             (select count(*) from ticket where event_id = $1 and status = 'valid') as "valid_tickets!",
+             coalesce(sum(paid_amount - refunded_amount), 0)::bigint as "kept!",
+             coalesce(sum(refunded_amount), 0)::bigint as "refunded!"
+           from orders where event_id = $1"#,
+        event_id as _
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Totals {
+        pending_orders: row.pending_orders,
+        held_tickets: row.held_tickets,
+        pending: Money::new(row.pending, currency),
+        paid_orders: row.paid_orders,
+        valid_tickets: row.valid_tickets,
+        kept: Money::new(row.kept, currency),
+        refunded: Money::new(row.refunded, currency),
+    })
+}
+
+/// What does not add up: pools whose counters differ from the orders and tickets that took their places, and
+/// orders whose sums differ from their payments and refunds. Empty when all is well.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) async fn discrepancies(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "select format('pool %s: held %s of %s, sold %s of %s', p.id, p.held_count, held, p.sold_count, sold)
+         from capacity_pool p,
+           lateral (select coalesce(sum(i.quantity), 0) as held from order_item i join orders o on o.id = i.order_id
+                    where i.pool_id = p.id and o.status = 'pending') as h,
+           lateral (select count(*) as sold from ticket t join order_item i on i.id = t.order_item_id
+                    where i.pool_id = p.id and t.status = 'valid') as s
+         where p.held_count <> held or p.sold_count <> sold
+         union all
+         select format('order %s: paid %s of %s, refunded %s of %s, %s items for %s tickets',
+                       o.number, o.paid_amount, paid, o.refunded_amount, refunded, items, o.ticket_count)
+         from orders o,
+           lateral (select coalesce(sum(amount), 0) as paid from payment where order_id = o.id) as y,
+           lateral (select coalesce(sum(amount), 0) as refunded from refund where order_id = o.id) as r,
+           lateral (select coalesce(sum(quantity), 0) as items from order_item where order_id = o.id) as i
+         where o.paid_amount <> paid or o.refunded_amount <> refunded or o.ticket_count <> items",
+    )
+    .fetch_all(conn)
+    .await
+}

@@ -1,0 +1,129 @@
+//! The ticket as callers see it, and what a new one needs.
+
+use domain::{
+    CapacityPoolId, Cx, EmailAddress, EventId, Name, OrderId, OrderItemId, TicketId, TicketTypeId,
+    Timestamp, Untrusted,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::code::TicketCode;
+use crate::people::{email_for, name_for};
+
+domain::text_enum! {
+    /// The state of a ticket.
+    pub enum TicketStatus {
+        /// It admits.
+        Valid = "valid",
+        /// It no longer admits.
+        Void = "void",
+    }
+}
+
+domain::sqlx_as_text!(TicketStatus);
+
+/// A right of admission.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Ticket {
+    /// Its id.
+    pub id: TicketId,
+    /// The code on it; only its end for those who may not see personal data.
+    pub code: String,
+    /// Whether it admits.
+    pub status: TicketStatus,
+    /// Whether its holder was admitted.
+    pub is_checked_in: bool,
+    /// Its event.
+    pub event_id: EventId,
+    /// Its event's title.
+    pub event_title: String,
+    /// Its ticket type.
+    pub ticket_type_id: TicketTypeId,
+    /// Its ticket type's name, as it was bought.
+    pub ticket_type: String,
+    /// Its order.
+    pub order_id: OrderId,
+    /// Its order's number.
+    pub order_number: String,
+    /// Who holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attendee_name: Option<Untrusted>,
+    /// Their address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attendee_email: Option<Untrusted>,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// When it was made void.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voided_at: Option<Timestamp>,
+    /// Why it was made void.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub void_reason: Option<String>,
+}
+
+/// A row of `ticket` with what it belongs to.
+pub(crate) struct TicketRow {
+    pub(crate) id: TicketId,
+    pub(crate) code: String,
+    pub(crate) status: TicketStatus,
+    pub(crate) is_checked_in: bool,
+    pub(crate) event_id: EventId,
+    pub(crate) event_title: String,
+    pub(crate) ticket_type_id: TicketTypeId,
+    pub(crate) ticket_type: String,
+    pub(crate) order_id: OrderId,
+    pub(crate) order_number: String,
+    pub(crate) pool_id: CapacityPoolId,
+    pub(crate) attendee_name: Option<Untrusted>,
+    pub(crate) attendee_email: Option<EmailAddress>,
+    pub(crate) issued_at: Timestamp,
+    pub(crate) voided_at: Option<Timestamp>,
+    pub(crate) void_reason: Option<String>,
+}
+
+impl TicketRow {
+    /// As the caller may see it.
+    pub(crate) fn seen(self, cx: &Cx) -> Ticket {
+        Ticket {
+            id: self.id,
+            code: TicketCode::stored(self.code).for_caller(cx),
+            status: self.status,
+            is_checked_in: self.is_checked_in,
+            event_id: self.event_id,
+            event_title: self.event_title,
+            ticket_type_id: self.ticket_type_id,
+            ticket_type: self.ticket_type,
+            order_id: self.order_id,
+            order_number: self.order_number,
+            attendee_name: self.attendee_name.map(|name| name_for(cx, &name)),
+            attendee_email: self.attendee_email.map(|email| email_for(cx, &email)),
+            issued_at: self.issued_at,
+            voided_at: self.voided_at,
+            void_reason: self.void_reason,
+        }
+    }
+}
+
+/// Who will hold a ticket, as far as it is known.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Attendee {
+    /// Their name.
+    pub name: Option<Name>,
+    /// Their e-mail address.
+    pub email: Option<EmailAddress>,
+}
+
+// Personal data: a debug print ends up in logs.
+impl std::fmt::Debug for Attendee {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Attendee(…)")
+    }
+}
+
+/// A ticket to be issued.
+pub(crate) struct NewTicket {
+    pub(crate) order_item_id: OrderItemId,
+    pub(crate) ticket_type_id: TicketTypeId,
+    pub(crate) attendee: Attendee,
+}

@@ -1,0 +1,235 @@
+//! Every query on `ticket`.
+
+use std::collections::HashSet;
+
+use domain::{Cx, EventId, OrderId, Reference, TicketId};
+use sqlx::PgConnection;
+
+use super::{
+    code::TicketCode,
+    model::{NewTicket, TicketRow},
+};
+use crate::{codes::CodeLookupError, inventory::Places, lookup::LookupError};
+
+/// Selects tickets as [`TicketRow`]; the text behind it starts with `where`.
+macro_rules! select_tickets {
+    ($rest:literal, $argument:expr) => {
+        sqlx::query_as!(
+            TicketRow,
+            r#"select ticket.id, ticket.code, ticket.status,
+                 exists (select from check_in where check_in.ticket_id = ticket.id
+                         and check_in.result = 'admitted' and check_in.undone_at is null) as "is_checked_in!",
+                 ticket.event_id, event.title as event_title, ticket.ticket_type_id, item.name as ticket_type,
+                 ticket.order_id, orders.number as order_number, item.pool_id, ticket.attendee_name,
+                 ticket.attendee_email, ticket.issued_at, ticket.voided_at, ticket.void_reason
+               from ticket
+               join order_item item on item.id = ticket.order_item_id
+               join orders on orders.id = ticket.order_id
+               join event on event.id = ticket.event_id "#
+                + $rest,
+            $argument
+        )
+    };
+}
+
+/// The ticket a caller means: by id or code.
+pub(super) async fn resolve(
+    conn: &mut PgConnection,
+    reference: &Reference<TicketId>,
+    field: &'static str,
+) -> Result<TicketRow, CodeLookupError> {
+    let found = match reference {
+        Reference::Id(id) => {
+            select_tickets!("where ticket.id = $1", *id as _)
+                .fetch_optional(conn)
+                .await?
+        }
+        Reference::Name(text) => {
+            let code: TicketCode = text.parse().map_err(|error| CodeLookupError::Malformed {
+                noun: "a ticket code",
+                field,
+                given: text.clone(),
+                error,
+            })?;
+            select_tickets!("where ticket.code = $1", code.as_str())
+                .fetch_optional(conn)
+                .await?
+        }
+    };
+    let missing = || LookupError::NotFound {
+        noun: "ticket",
+        given: reference.to_string(),
+        candidates: Vec::new(),
+    };
+    Ok(found.ok_or_else(missing)?)
+}
+
+/// The tickets of an order, as they were issued.
+pub(crate) async fn of_order(
+    conn: &mut PgConnection,
+    order_id: OrderId,
+) -> sqlx::Result<Vec<TicketRow>> {
+    select_tickets!(
+        "where ticket.order_id = $1 order by ticket.id",
+        order_id as _
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Issues tickets of an order, each with a new code.
+pub(crate) async fn issue(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    event_id: EventId,
+    order_id: OrderId,
+    tickets: &[NewTicket],
+) -> sqlx::Result<()> {
+    let ids: Vec<TicketId> = tickets.iter().map(|_| cx.new_id()).collect();
+    let codes: Vec<String> = tickets
+        .iter()
+        .map(|_| TicketCode::generate(cx).as_str().to_owned())
+        .collect();
+    let items: Vec<_> = tickets.iter().map(|t| t.order_item_id).collect();
+    let types: Vec<_> = tickets.iter().map(|t| t.ticket_type_id).collect();
+    let names: Vec<Option<String>> = tickets
+        .iter()
+        .map(|t| t.attendee.name.as_ref().map(ToString::to_string))
+        .collect();
+    let emails: Vec<Option<String>> = tickets
+        .iter()
+        .map(|t| t.attendee.email.as_ref().map(ToString::to_string))
+        .collect();
+    sqlx::query!(
+        "insert into ticket (organization_id, order_id, event_id, id, order_item_id, ticket_type_id, code, status,
+           attendee_name, attendee_email, issued_at)
+         select $1, $2, $3, id, item_id, type_id, code, 'valid', name, email, $4
+         from unnest($5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::text[])
+           as new (id, item_id, type_id, code, name, email)",
+        cx.organization_id as _,
+        order_id as _,
+        event_id as _,
+        cx.now as _,
+        ids as _,
+        items as _,
+        types as _,
+        &codes,
+        &names as _,
+        &emails as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Makes one ticket void; returns whether it was valid until now.
+pub(super) async fn void(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    id: TicketId,
+    reason: &str,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "update ticket set status = 'void', voided_at = $2, void_reason = $3 where id = $1 and status = 'valid'",
+        id as _,
+        cx.now as _,
+        reason
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// What making an order's tickets void freed.
+pub(crate) struct Voided {
+    /// How many tickets were valid until now.
+    pub(crate) count: i32,
+    /// The places they took.
+    pub(crate) places: Places,
+}
+
+/// Makes all tickets of an order void that are still valid.
+pub(crate) async fn void_for_order(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    order_id: OrderId,
+    reason: Option<&str>,
+) -> sqlx::Result<Voided> {
+    let rows = sqlx::query!(
+        "update ticket set status = 'void', voided_at = $2, void_reason = $3
+         from order_item item
+         where item.id = ticket.order_item_id and ticket.order_id = $1 and ticket.status = 'valid'
+         returning item.pool_id",
+        order_id as _,
+        cx.now as _,
+        reason
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut places = Places::new();
+    for row in &rows {
+        *places.entry(row.pool_id).or_default() += 1;
+    }
+    Ok(Voided {
+        count: i32::try_from(rows.len()).unwrap_or(i32::MAX),
+        places,
+    })
+}
+
+/// How many of an order's tickets are checked in. Holds the tickets, so that no door admits one until the
+/// transaction ends.
+pub(crate) async fn checked_in(conn: &mut PgConnection, order_id: OrderId) -> sqlx::Result<i64> {
+    sqlx::query!(
+        "select id from ticket where order_id = $1 order by id for update",
+        order_id as _
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from ticket join check_in on check_in.ticket_id = ticket.id
+           where ticket.order_id = $1 and check_in.result = 'admitted' and check_in.undone_at is null"#,
+        order_id as _
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Holds one ticket until the transaction ends, so that no door admits it meanwhile.
+pub(super) async fn lock(conn: &mut PgConnection, id: TicketId) -> sqlx::Result<()> {
+    sqlx::query!("select id from ticket where id = $1 for update", id as _)
+        .fetch_optional(conn)
+        .await?;
+    Ok(())
+}
+
+/// Which of some addresses hold valid tickets of an event already, in lower case.
+pub(crate) async fn named_already(
+    conn: &mut PgConnection,
+    event_id: EventId,
+    emails: &[String],
+) -> sqlx::Result<HashSet<String>> {
+    let found = sqlx::query_scalar!(
+        r#"select distinct lower(attendee_email) as "email!" from ticket
+           where event_id = $1 and status = 'valid' and lower(attendee_email) = any($2)"#,
+        event_id as _,
+        emails
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(found.into_iter().collect())
+}
+
+/// Writes an admission, for tests of what happens to people who are inside.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) async fn admit(conn: &mut PgConnection, cx: &Cx, id: TicketId) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into check_in (organization_id, id, event_id, ticket_id, result, scanned_at)
+         select organization_id, $2, event_id, id, 'admitted', $3 from ticket where id = $1",
+    )
+    .bind(id)
+    .bind(cx.new_id::<domain::CheckInId>())
+    .bind(cx.now)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
