@@ -8,6 +8,7 @@ mod text_enum;
 
 pub mod change;
 pub mod context;
+pub mod date;
 pub mod fault;
 pub mod ids;
 pub mod money;
@@ -19,6 +20,7 @@ pub mod time;
 
 pub use change::{Change, Recorded, Subject};
 pub use context::{Actor, Cx};
+pub use date::LocalDate;
 pub use fault::{Fault, FaultKind, FaultSpec};
 pub use ids::*;
 pub use money::{Currency, Money};
@@ -26,4 +28,4 @@ pub use page::{Cursor, Page, PageRequest};
 pub use permission::{Permission, Permissions};
 pub use reference::Reference;
 pub use text::{EmailAddress, LongText, Name, Patch, Untrusted};
-pub use time::{LocalDate, LocalTime, Timestamp, Zone};
+pub use time::{LocalTime, Timestamp, Zone};

@@ -191,7 +191,7 @@ pub(super) fn link(url: &str) -> Result<String, CreateEventError> {
 }
 
 /// The slug an organizer asked for, in its proper form.
-pub(super) async fn wanted_slug(
+pub(crate) async fn wanted_slug(
     conn: &mut sqlx::PgConnection,
     text: &str,
 ) -> Result<String, CreateEventError> {

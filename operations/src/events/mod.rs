@@ -21,7 +21,9 @@ pub use schedule::{Schedule, ScheduleError};
 pub use update_event::{UpdateEvent, UpdateEventError};
 
 pub(crate) use changes::EventCreated;
+pub(crate) use create_event::wanted_slug;
 pub(crate) use schedule::resolve as resolve_time;
 pub(crate) use sql::{
-    NewEvent, StatusMove, free_slug, get, insert, insert_series, lock, resolve, set_status, share,
+    NewEvent, StatusMove, free_slug, get, insert, insert_series, lock, overlapping, resolve,
+    set_status, share,
 };

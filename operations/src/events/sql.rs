@@ -167,7 +167,7 @@ pub(super) async fn list(
 }
 
 /// Events at a venue that overlap a time, without drafts of other organizers' business: titles only.
-pub(super) async fn overlapping(
+pub(crate) async fn overlapping(
     conn: &mut PgConnection,
     venue_id: VenueId,
     schedule: &Schedule,

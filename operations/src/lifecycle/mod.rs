@@ -1,1 +1,26 @@
-//! Comes next.
+//! The course of an event, where it reaches ticket types and orders: shown whole, published, cancelled, copied,
+//! repeated.
+//!
+//! Owns no table. Operations: `get_event`, `publish_event`, `unpublish_event`, `cancel_event`, `duplicate_event`,
+//! `create_series`. Changes: `event.published`, `event.unpublished`, `event.cancelled`, `series.created`.
+
+mod cancel_event;
+pub mod changes;
+mod copy;
+mod create_series;
+mod duplicate_event;
+mod get_event;
+mod publish_event;
+mod readiness;
+mod recurrence;
+mod unpublish_event;
+
+pub use cancel_event::{CancelEvent, CancelEventError, CancelledEvent};
+pub use copy::Moved;
+pub use create_series::{CreateSeries, CreateSeriesError, CreatedSeries, SeriesDate, SkippedDate};
+pub use duplicate_event::{DuplicateEvent, DuplicatedEvent};
+pub use get_event::{EventDetails, GetEvent};
+pub use publish_event::{PublishEvent, PublishEventError, PublishedEvent};
+pub use readiness::Readiness;
+pub use recurrence::RuleError;
+pub use unpublish_event::{UnpublishEvent, UnpublishEventError};

@@ -1,1 +1,14 @@
-//! Comes next.
+//! Reports: what was sold, when, and for how much. Reads what other subjects own; writes nothing.
+//!
+//! Operation: `get_sales_report`.
+
+mod get_sales_report;
+mod model;
+mod sql;
+
+pub use get_sales_report::{GetSalesReport, GetSalesReportError};
+pub use model::{
+    Breakdown, CurrencyTotals, DaySales, EventSales, Pace, SalesReport, SalesTotals, TypeSales,
+};
+
+pub(crate) use sql::totals_of;

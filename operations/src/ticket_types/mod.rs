@@ -23,3 +23,4 @@ pub use save_ticket_type::{SaveTicketType, SavedTicketType};
 pub(crate) use copy::{Copied, copy_all};
 pub(crate) use model::{Offer, find, sale_state, summaries};
 pub(crate) use sql::offers;
+pub(crate) use warnings::venue as over_venue;

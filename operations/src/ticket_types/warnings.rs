@@ -65,7 +65,7 @@ fn window(cx: &Cx, event: &Event, offer: &Offer) -> Option<String> {
 }
 
 /// Compares what all limits of the event add up to with the room there is.
-fn venue(event: &Event, types: &[TicketType]) -> Option<String> {
+pub(crate) fn venue(event: &Event, types: &[TicketType]) -> Option<String> {
     let venue = event.venue.as_ref()?;
     let room = venue.capacity?;
     let mut shared = BTreeMap::<CapacityPoolId, Option<i32>>::new();

@@ -1,0 +1,241 @@
+//! The figures, counted where they are kept.
+
+use domain::{Currency, Cx, EventId, LocalDate, LocalTime, Money, Timestamp, Zone};
+use sqlx::PgConnection;
+
+use super::model::{CurrencyTotals, EventSales, SalesTotals, TypeSales};
+use crate::events::{EventStatus, StoredStatus};
+
+/// Which sales are counted: of one event or all, and within which instants. Orders count by when they were paid,
+/// placed (pending, expired) or cancelled; tickets by when they were issued; money by when it moved.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    pub(super) event_id: Option<EventId>,
+    pub(super) from: Timestamp,
+    pub(super) until: Timestamp,
+}
+
+impl Span {
+    /// All there ever was and will be.
+    pub(super) fn ever(event_id: Option<EventId>) -> Self {
+        Self {
+            event_id,
+            from: Timestamp::from_microseconds(0),
+            until: Timestamp::from_microseconds(i64::MAX),
+        }
+    }
+}
+
+struct EventRow {
+    id: EventId,
+    title: String,
+    starts_local: LocalTime,
+    zone: Zone,
+    status: StoredStatus,
+    ends_at: Timestamp,
+    currency: Currency,
+    orders_paid: i64,
+    orders_pending: i64,
+    orders_cancelled: i64,
+    orders_expired: i64,
+    pending_amount: i64,
+    gross_amount: i64,
+    refunded_amount: i64,
+    tickets_sold: i64,
+    comp_count: i64,
+    capacity: Option<i64>,
+}
+
+impl EventRow {
+    fn seen(self, cx: &Cx) -> EventSales {
+        let money = CurrencyTotals::new(
+            self.currency,
+            self.gross_amount,
+            self.refunded_amount,
+            self.pending_amount,
+        );
+        let totals = SalesTotals {
+            orders_paid: self.orders_paid,
+            orders_pending: self.orders_pending,
+            orders_cancelled: self.orders_cancelled,
+            orders_expired: self.orders_expired,
+            tickets_sold: self.tickets_sold,
+            comp_count: self.comp_count,
+            money: vec![money],
+            ..SalesTotals::default()
+        };
+        EventSales {
+            event_id: self.id,
+            title: self.title,
+            when: format!("{} ({})", self.starts_local.readable(), self.zone.city()),
+            status: EventStatus::of(self.status, self.ends_at, cx.now),
+            totals: totals.with_capacity(self.capacity),
+        }
+    }
+}
+
+/// Sales by event, latest start first. Over all events, drafts that never had an order are left out.
+pub(super) async fn by_event(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    span: Span,
+) -> sqlx::Result<Vec<EventSales>> {
+    let rows = sqlx::query_as!(
+        EventRow,
+        r#"select event.id, event.title, event.starts_local, event.zone, event.status as "status: StoredStatus",
+             event.ends_at, event.currency,
+             o.paid as "orders_paid!", o.pending as "orders_pending!", o.cancelled as "orders_cancelled!",
+             o.expired as "orders_expired!", o.pending_amount as "pending_amount!",
+             p.amount as "gross_amount!", r.amount as "refunded_amount!",
+             t.sold as "tickets_sold!", t.comps as "comp_count!", c.capacity
+           from event
+             cross join lateral (
+               select count(*) filter (where status = 'paid' and paid_at >= $2 and paid_at < $3) as paid,
+                 count(*) filter (where status = 'pending' and placed_at >= $2 and placed_at < $3) as pending,
+                 count(*) filter (where status = 'cancelled' and cancelled_at >= $2 and cancelled_at < $3) as cancelled,
+                 count(*) filter (where status = 'expired' and placed_at >= $2 and placed_at < $3) as expired,
+                 coalesce(sum(total_amount - paid_amount)
+                   filter (where status = 'pending' and placed_at >= $2 and placed_at < $3), 0)::bigint as pending_amount
+               from orders where orders.event_id = event.id) o
+             cross join lateral (
+               select coalesce(sum(payment.amount), 0)::bigint as amount
+               from payment join orders on orders.id = payment.order_id
+               where orders.event_id = event.id and payment.received_at >= $2 and payment.received_at < $3) p
+             cross join lateral (
+               select coalesce(sum(refund.amount), 0)::bigint as amount
+               from refund join orders on orders.id = refund.order_id
+               where orders.event_id = event.id and refund.created_at >= $2 and refund.created_at < $3) r
+             cross join lateral (
+               select count(*) as sold, count(*) filter (where order_item.unit_amount = 0) as comps
+               from ticket join order_item on order_item.id = ticket.order_item_id
+               where ticket.event_id = event.id and ticket.status = 'valid' and ticket.issued_at >= $2 and ticket.issued_at < $3) t
+             cross join lateral (
+               select case when bool_and(capacity is not null) then sum(capacity) end as capacity
+               from capacity_pool where capacity_pool.event_id = event.id) c
+           where case when $1::uuid is null
+               then event.status <> 'draft' or exists (select from orders where orders.event_id = event.id)
+               else event.id = $1 end
+           order by event.starts_at desc, event.id desc"#,
+        span.event_id as _,
+        span.from as _,
+        span.until as _,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.seen(cx)).collect())
+}
+
+/// What was sold of one event, from its beginning until now.
+pub(crate) async fn totals_of(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    event_id: EventId,
+) -> sqlx::Result<SalesTotals> {
+    let mut rows = by_event(conn, cx, Span::ever(Some(event_id))).await?;
+    Ok(rows.pop().map(|row| row.totals).unwrap_or_default())
+}
+
+/// Sales of one event by ticket type, in their order; archived ones while they have tickets.
+pub(super) async fn by_type(
+    conn: &mut PgConnection,
+    event_id: EventId,
+    span: Span,
+) -> sqlx::Result<Vec<TypeSales>> {
+    let rows = sqlx::query!(
+        r#"select ticket_type.id, ticket_type.name, ticket_type.price_currency as currency,
+             capacity_pool.capacity,
+             capacity_pool.capacity - capacity_pool.held_count - capacity_pool.sold_count
+               - capacity_pool.blocked_count as left,
+             count(ticket.id) as "sold!",
+             count(ticket.id) filter (where order_item.unit_amount = 0) as "comps!",
+             coalesce(sum(order_item.unit_amount) filter (where ticket.id is not null), 0)::bigint as "revenue!"
+           from ticket_type
+             join capacity_pool on capacity_pool.id = ticket_type.pool_id
+             left join ticket on ticket.ticket_type_id = ticket_type.id and ticket.event_id = $1
+               and ticket.status = 'valid' and ticket.issued_at >= $2 and ticket.issued_at < $3
+             left join order_item on order_item.id = ticket.order_item_id
+           where ticket_type.event_id = $1
+           group by ticket_type.id, capacity_pool.id
+           having ticket_type.archived_at is null or count(ticket.id) > 0
+           order by ticket_type.position, ticket_type.id"#,
+        event_id as _,
+        span.from as _,
+        span.until as _,
+    )
+    .fetch_all(conn)
+    .await?;
+    let rows = rows.into_iter().map(|row| TypeSales {
+        ticket_type_id: row.id,
+        name: row.name,
+        sold: row.sold,
+        comp_count: row.comps,
+        capacity: row.capacity,
+        left: row.left.map(|left| left.max(0)),
+        revenue: Money::new(row.revenue, row.currency),
+    });
+    Ok(rows.collect())
+}
+
+/// What happened on one day in one currency.
+pub(super) struct DayRow {
+    pub(super) date: LocalDate,
+    pub(super) currency: Currency,
+    pub(super) orders_paid: i64,
+    pub(super) tickets: i64,
+    pub(super) gross: i64,
+    pub(super) refunded: i64,
+}
+
+/// Sales by day on the clock of a zone, days without any left out.
+pub(super) async fn by_day(
+    conn: &mut PgConnection,
+    zone: &Zone,
+    span: Span,
+) -> sqlx::Result<Vec<DayRow>> {
+    sqlx::query_as!(
+        DayRow,
+        r#"select (at at time zone $4)::date::text as "date!: LocalDate", currency as "currency!: Currency",
+             sum(paid)::bigint as "orders_paid!", sum(tickets)::bigint as "tickets!",
+             sum(gross)::bigint as "gross!", sum(refunded)::bigint as "refunded!"
+           from (
+             select event_id, currency, paid_at as at, 1 as paid, 0 as tickets, 0 as gross, 0 as refunded
+               from orders where status = 'paid'
+             union all
+             select ticket.event_id, order_item.currency, ticket.issued_at, 0, 1, 0, 0
+               from ticket join order_item on order_item.id = ticket.order_item_id where ticket.status = 'valid'
+             union all
+             select orders.event_id, payment.currency, payment.received_at, 0, 0, payment.amount, 0
+               from payment join orders on orders.id = payment.order_id
+             union all
+             select orders.event_id, refund.currency, refund.created_at, 0, 0, 0, refund.amount
+               from refund join orders on orders.id = refund.order_id
+           ) moved
+           where ($1::uuid is null or event_id = $1) and at >= $2 and at < $3
+           group by 1, 2 order by 1, 2"#,
+        span.event_id as _,
+        span.from as _,
+        span.until as _,
+        zone as _,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Valid tickets issued since an instant, and how many of them since a later one.
+pub(super) async fn issued_since(
+    conn: &mut PgConnection,
+    event_id: Option<EventId>,
+    since: Timestamp,
+    later: Timestamp,
+) -> sqlx::Result<(i64, i64)> {
+    let row = sqlx::query!(
+        r#"select count(*) as "all!", count(*) filter (where issued_at > $3) as "recent!"
+           from ticket where status = 'valid' and issued_at > $2 and ($1::uuid is null or event_id = $1)"#,
+        event_id as _,
+        since as _,
+        later as _,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.all, row.recent))
+}
