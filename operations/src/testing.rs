@@ -3,7 +3,7 @@
 //! Behind the feature `testing`, so that the tests of surfaces start from the same scenes.
 
 use domain::{
-    Actor, Currency, Cx, EventId, Fault, Money, OrganizationId, Patch, Permissions, Timestamp,
+    Actor, Currency, Cx, EventId, Fault, Money, OrganizationId, Permissions, Timestamp,
     UserId, context::Entropy,
 };
 use store::{Options as StoreOptions, Store};
