@@ -6,16 +6,11 @@ use jiff::{ToSpan, civil};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::time::{LocalTime, Timestamp, Zone};
+use crate::time::{LocalTime, TimeError, Timestamp, Zone};
 
 /// A day on the calendar, in no particular zone. JSON: `2027-02-04`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LocalDate(civil::Date);
-
-/// Text that is no date.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a date; write it like 2027-02-04")]
-pub struct DateError(String);
 
 impl LocalDate {
     /// The day so many days later (or earlier, if negative); the last or first one there is if out of range.
@@ -34,14 +29,14 @@ impl LocalDate {
         (later.0 - self.0).get_days()
     }
 
-    /// The first moment of the day.
-    pub fn starts(self) -> LocalTime {
-        LocalTime::from(self.0.to_datetime(civil::Time::midnight()))
+    /// When the day begins on the clock.
+    pub fn midnight(self) -> LocalTime {
+        LocalTime::from(self.0.at(0, 0, 0, 0))
     }
 
     /// The instant at which the day begins in a zone; after the gap, where the clock skips midnight.
     pub fn starts_in(self, zone: &Zone) -> Timestamp {
-        self.starts().resolve_leniently(zone)
+        self.midnight().resolve_leniently(zone)
     }
 
     /// `Thu 4 Feb 2027`, as people read it.
@@ -69,14 +64,13 @@ impl fmt::Debug for LocalDate {
 }
 
 impl FromStr for LocalDate {
-    type Err = DateError;
-    fn from_str(text: &str) -> Result<Self, DateError> {
-        // jiff would take the date of a date and time; dropping the time silently would be a guess.
-        let bare = text.trim();
-        let date = (bare.len() == 10).then(|| bare.parse::<civil::Date>().ok());
-        date.flatten()
+    type Err = TimeError;
+    fn from_str(text: &str) -> Result<Self, TimeError> {
+        let refuse = |_| TimeError::Date(text.to_owned());
+        // Strictly: jiff would take the day out of a whole instant, in whichever zone that is.
+        civil::Date::strptime("%Y-%m-%d", text.trim())
             .map(Self)
-            .ok_or_else(|| DateError(text.to_owned()))
+            .map_err(refuse)
     }
 }
 
@@ -118,7 +112,7 @@ mod tests {
         assert_eq!(date.plus_days(2).to_string(), "2028-03-01");
         assert_eq!(date.days_until("2028-03-01".parse().unwrap()), 2);
         assert_eq!(date.readable(), "Mon 28 Feb 2028");
-        assert_eq!(date.starts().to_string(), "2028-02-28T00:00");
+        assert_eq!(date.midnight().to_string(), "2028-02-28T00:00");
     }
 
     #[test]

@@ -28,4 +28,4 @@ pub use page::{Cursor, Page, PageRequest};
 pub use permission::{Permission, Permissions};
 pub use reference::Reference;
 pub use text::{EmailAddress, LongText, Name, Patch, Untrusted};
-pub use time::{LocalDate, LocalTime, Timestamp, Zone};
+pub use time::{LocalTime, Timestamp, Zone};

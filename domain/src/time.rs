@@ -210,34 +210,6 @@ impl FromStr for LocalTime {
     }
 }
 
-/// A day of the calendar, in no particular zone. JSON: `2027-02-04`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LocalDate(civil::Date);
-
-impl LocalDate {
-    /// When the day begins on the clock.
-    pub fn midnight(self) -> LocalTime {
-        LocalTime(self.0.at(0, 0, 0, 0))
-    }
-}
-
-impl fmt::Display for LocalDate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl FromStr for LocalDate {
-    type Err = TimeError;
-    fn from_str(text: &str) -> Result<Self, TimeError> {
-        let refuse = |_| TimeError::Date(text.to_owned());
-        // Strictly: jiff would take the day out of a whole instant, in whichever zone that is.
-        civil::Date::strptime("%Y-%m-%d", text.trim())
-            .map(Self)
-            .map_err(refuse)
-    }
-}
-
 text_enum! {
     /// Which of two equal wall-clock times is meant when clocks go back.
     pub enum Fold {
@@ -381,7 +353,6 @@ macro_rules! time_json {
 
 time_json!(Timestamp, {"type": "string", "format": "date-time"});
 time_json!(LocalTime, {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d"});
-time_json!(LocalDate, {"type": "string", "format": "date"});
 time_json!(Zone, {"type": "string"});
 
 #[cfg(feature = "sqlx")]
@@ -475,16 +446,6 @@ mod sql {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_date_is_a_day_and_nothing_more() {
-        let date: LocalDate = "2027-02-04".parse().unwrap();
-        assert_eq!(date.to_string(), "2027-02-04");
-        assert_eq!(date.midnight().to_string(), "2027-02-04T00:00");
-        for bad in ["2027-02-30", "04.02.2027", "2027-02-04T19:00", ""] {
-            assert!(bad.parse::<LocalDate>().is_err(), "{bad}");
-        }
-    }
 
     fn berlin() -> Zone {
         "Europe/Berlin".parse().unwrap()

@@ -6,15 +6,20 @@ use serde_json::Value;
 
 use crate::{
     audit::ListChanges,
+    check_ins::{CheckIn, GetDoorStatus, ListAttendees, UndoCheckIn},
     events::{ArchiveEvent, CreateEvent, ListEvents, UpdateEvent},
+    lifecycle::{
+        CancelEvent, CreateSeries, DuplicateEvent, GetEvent, PublishEvent, UnpublishEvent,
+    },
     operation::{
         Entry,
         Shelf::{Operators, Searchable, Shown},
-        Toolset::{Attendees, Events, Orders, Organization},
+        Toolset::{Attendees, Events, Orders, Organization, Reports},
         entry,
     },
     orders::{CancelOrder, ConfirmPayment, GetOrder, IssueTickets, ListOrders, PlaceOrder},
     organizations::{GetContext, ListMembers, UpdateOrganization},
+    reports::GetSalesReport,
     ticket_types::{ArchiveTicketType, ListTicketTypes, SaveTicketType},
     tickets::{FindTicket, VoidTicket},
     tokens::{CreateToken, ListTokens, RevokeToken},
@@ -34,8 +39,14 @@ pub const CATALOG: &[Entry] = &[
     entry::<SaveVenue>(Events, Shown),
     entry::<ArchiveVenue>(Events, Searchable),
     entry::<ListEvents>(Events, Shown),
+    entry::<GetEvent>(Events, Shown),
     entry::<CreateEvent>(Events, Shown),
     entry::<UpdateEvent>(Events, Shown),
+    entry::<PublishEvent>(Events, Shown),
+    entry::<UnpublishEvent>(Events, Searchable),
+    entry::<CancelEvent>(Events, Shown),
+    entry::<DuplicateEvent>(Events, Shown),
+    entry::<CreateSeries>(Events, Searchable),
     entry::<ArchiveEvent>(Events, Searchable),
     entry::<ListTicketTypes>(Events, Shown),
     entry::<SaveTicketType>(Events, Shown),
@@ -48,6 +59,11 @@ pub const CATALOG: &[Entry] = &[
     entry::<IssueTickets>(Attendees, Searchable),
     entry::<FindTicket>(Attendees, Searchable),
     entry::<VoidTicket>(Attendees, Searchable),
+    entry::<ListAttendees>(Attendees, Shown),
+    entry::<CheckIn>(Attendees, Shown),
+    entry::<UndoCheckIn>(Attendees, Searchable),
+    entry::<GetDoorStatus>(Attendees, Searchable),
+    entry::<GetSalesReport>(Reports, Shown),
 ];
 
 /// The entry of an operation's name.

@@ -11,7 +11,7 @@ use crate::{
     events::{self, Event, EventStatus, StatusMove},
     faults::EVENT_CLOSED,
     lookup::LookupError,
-    reports::{self, SalesTotals},
+    orders::{self, Totals},
 };
 
 /// Cancel a whole event: no more tickets are sold and nobody is let in. Cannot be undone. Orders, tickets and
@@ -51,7 +51,7 @@ impl Operation for CancelEvent {
     async fn run(self, app: &App, cx: &Cx) -> Result<CancelledEvent, CancelEventError> {
         let mut tx = app.store().write(cx).await?;
         let event = events::lock(tx.conn(), cx, &self.event).await?;
-        let totals = reports::totals_of(tx.conn(), cx, event.id).await?;
+        let totals = orders::totals(tx.conn(), event.id, event.currency).await?;
         match event.status {
             EventStatus::Cancelled => return Ok(tx.unchanged(answer(event, &totals)).await?),
             EventStatus::Draft | EventStatus::Published => {}
@@ -80,19 +80,18 @@ impl Operation for CancelEvent {
     }
 }
 
-fn answer(event: Event, totals: &SalesTotals) -> CancelledEvent {
-    let paid = totals.money.first().map(|money| money.net);
-    let paid = paid.unwrap_or_else(|| Money::zero(event.currency));
-    let next = match (totals.orders_paid, totals.orders_pending) {
+fn answer(event: Event, totals: &Totals) -> CancelledEvent {
+    let paid = totals.kept;
+    let next = match (totals.paid_orders, totals.pending_orders) {
         (0, 0) if paid.is_zero() => "Nobody has an order; nothing is left to do.".to_owned(),
         (settled, pending) => format!(
             "Tell the buyers of {settled} paid and {pending} pending orders, and cancel and refund each order: {paid} are still to be given back."
         ),
     };
     CancelledEvent {
-        orders_paid: totals.orders_paid,
-        orders_pending: totals.orders_pending,
-        tickets: totals.tickets_sold,
+        orders_paid: totals.paid_orders,
+        orders_pending: totals.pending_orders,
+        tickets: totals.valid_tickets,
         paid,
         next,
         event,
@@ -158,10 +157,13 @@ impl From<sqlx::Error> for CancelEventError {
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::JoinSet;
+
     use super::*;
     use crate::{
+        orders::ConfirmPayment,
         permission::Role,
-        testing::{Scene, assert_refused},
+        testing::{Scene, assert_refused, buying},
     };
 
     fn cancelling(event: &Event) -> CancelEvent {
@@ -193,6 +195,63 @@ mod tests {
         );
         assert_eq!(scene.run(cancelling(&event)).await.unwrap(), cancelled);
         assert_eq!(scene.changes().await.len(), changes.len());
+    }
+
+    #[tokio::test]
+    async fn says_who_is_affected_and_ends_the_sale() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 10).await;
+        let order = scene.order(event.id, 3).await;
+        scene.order(event.id, 1).await;
+        let pay = ConfirmPayment::of(order.order.id.into());
+        scene.run(pay).await.unwrap();
+        let cancelled = scene.run(cancelling(&event)).await.unwrap();
+        assert_eq!(
+            (
+                cancelled.orders_paid,
+                cancelled.orders_pending,
+                cancelled.tickets
+            ),
+            (1, 1, 3)
+        );
+        assert_eq!(cancelled.paid.to_string(), "75.00 EUR");
+        assert!(
+            cancelled.next.contains("75.00 EUR are still"),
+            "{}",
+            cancelled.next
+        );
+        let changes = scene.changes().await;
+        let summary = &changes[changes.len() - 1].summary;
+        assert!(
+            summary.contains("1 paid and 1 pending orders, 3 tickets and 75.00 EUR paid stay"),
+            "{summary}"
+        );
+        assert!(scene.run(buying(event.id, "Regular", 1)).await.is_err());
+        scene.reconcile().await;
+    }
+
+    /// Orders and the cancellation meet at the event's row: what was sold is what the answer says.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn counts_every_order_that_was_faster() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(0, 100).await;
+        let mut buyers = JoinSet::new();
+        for _ in 0..20 {
+            let (app, cx, buy) = (
+                scene.app.clone(),
+                scene.cx.clone(),
+                buying(event.id, "Regular", 1),
+            );
+            buyers.spawn(async move { app.run(&cx, buy).await.is_ok() });
+        }
+        let cancelled = scene.run(cancelling(&event)).await.unwrap();
+        let sold = buyers
+            .join_all()
+            .await
+            .into_iter()
+            .filter(|sold| *sold)
+            .count();
+        assert_eq!(cancelled.tickets, i64::try_from(sold).unwrap());
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use crate::{
     events::{self, Event, EventStatus, StatusMove},
     faults::EVENT_CLOSED,
     lookup::LookupError,
-    reports,
+    orders,
 };
 
 /// Take a published event off sale and make it a draft again. Only while nobody has a pending or paid order.
@@ -41,12 +41,12 @@ impl Operation for UnpublishEvent {
                 });
             }
         }
-        let totals = reports::totals_of(tx.conn(), cx, event.id).await?;
-        if totals.orders_paid + totals.orders_pending > 0 {
+        let totals = orders::totals(tx.conn(), event.id, event.currency).await?;
+        if totals.paid_orders + totals.pending_orders > 0 {
             return Err(UnpublishEventError::HasOrders {
                 title: event.title,
-                paid: totals.orders_paid,
-                pending: totals.orders_pending,
+                paid: totals.paid_orders,
+                pending: totals.pending_orders,
             });
         }
         events::set_status(tx.conn(), cx, event.id, StatusMove::Unpublish).await?;
@@ -153,6 +153,25 @@ mod tests {
         let count = scene.changes().await.len();
         assert_eq!(scene.run(unpublishing(&event)).await.unwrap(), draft);
         assert_eq!(scene.changes().await.len(), count);
+    }
+
+    #[tokio::test]
+    async fn refuses_while_anybody_has_an_order() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 10).await;
+        let order = scene.order(event.id, 1).await;
+        let outcome = scene.run(unpublishing(&event)).await;
+        let said = outcome.as_ref().unwrap_err().to_string();
+        assert_eq!(said, "\"Spring Gala\" has 0 paid and 1 pending orders");
+        assert_refused(outcome, "event_has_orders");
+        let cancel = crate::orders::CancelOrder {
+            order: order.order.id.into(),
+            reason: None,
+            refund: None,
+            even_if_checked_in: false,
+        };
+        scene.run(cancel).await.unwrap();
+        scene.run(unpublishing(&event)).await.unwrap();
     }
 
     #[tokio::test]
