@@ -12,6 +12,8 @@ import argparse
 import asyncio
 import contextlib
 import os
+import re
+import secrets
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -190,8 +192,372 @@ async def tell_self(server: Server, telling: Telling) -> None:
 
 
 async def tell_organizer(server: Server, telling: Telling) -> None:
-    """An organizer's whole story; told once the tools and their arguments exist."""
-    raise NotImplementedError(f"the organizer's story is not written yet ({server.name})")
+    """An organizer's whole story, from an empty hall to the money in the till. Names carry a mark, so that it
+    can be told again on the same data."""
+    await Organizer(server, secrets.token_hex(4)).tell(telling)
+
+
+# What every refusal ends in, for programs; a sentence that says what to do stands before it.
+MACHINE = re.compile(r'^\{"code":"([a-z_]+)","kind":"[a-z_]+"(,"field":"[^"]*")?\}$')
+
+
+class Organizer:
+    """One telling: who, where, and what has come of it so far."""
+
+    def __init__(self, server: Server, mark: str) -> None:
+        self.server = server
+        self.venue = f"Town Hall {mark}"
+        self.title = f"Spring Gala {mark}"
+        self.mark = mark
+        self.event = ""
+        self.orders: list[str] = []
+
+    async def tell(self, telling: Telling) -> None:
+        for step in (
+            self.looks_around,
+            self.plans,
+            self.prices,
+            self.publishes,
+            self.sells,
+            self.opens_the_door,
+            self.counts,
+            self.thinks_twice,
+            self.cancels,
+            self.confirms_by_token,
+            self.repeats_safely,
+            self.copies_and_repeats,
+            self.reads_resources,
+            self.errs_when_creating,
+            self.errs_when_copying,
+            self.errs_with_series,
+            self.errs_with_prices,
+            self.errs_with_tiers,
+            self.errs_when_publishing,
+            self.errs_when_chasing_payments,
+            self.errs_when_looking_for_orders,
+            self.errs_at_the_door,
+            self.errs_with_reports,
+        ):
+            await telling.step(f"{step.__name__} ({self.server.name})", step)
+
+    async def refuses(self, client: Client, tool: str, code: str, /, **arguments: object) -> None:
+        """A call that must be refused with a code, what happened, and what to do next."""
+        said = (await refused(client, tool, **arguments)).splitlines()
+        machine = MACHINE.match(said[-1])
+        must(machine, f"{tool}: the last line is not for programs: {said[-1]}")
+        must(machine[1] == code, f"{tool} refused with {machine[1]}, not {code}: {said[0]}")
+        must(len(said) >= 3, f"{tool} does not say what to do next: {said}")
+
+    async def searched(self, client: Client, door: str, tool: str, /, **arguments: object) -> dict:
+        return await call(client, door, tool=tool, arguments=arguments)
+
+    # The day.
+
+    async def looks_around(self) -> None:
+        async with self.server.connect() as client:
+            tools = (await client.list_tools()).tools
+            must(len(tools) <= 25, f"{len(tools)} tools")
+            for tool in tools:
+                must(tool.title and tool.output_schema and tool.annotations, f"{tool.name} is incomplete")
+            context = await call(client, "get_context")
+            must(context["organization"]["currency"], f"no currency in {context}")
+
+    async def plans(self) -> None:
+        async with self.server.connect() as client:
+            await call(client, "save_venue", name=self.venue, city="Leipzig", capacity=200)
+            trial = await call(
+                client, "create_event", title=self.title, starts="2035-03-02T19:00", venue=self.venue, dry_run=True
+            )
+            must(self.title in str(trial["dry_run"]["would"]), f"a dry run says nothing: {trial['dry_run']}")
+            made = await call(
+                client, "create_event", title=self.title, starts="2035-03-02T19:00", venue=self.venue, currency="EUR"
+            )
+            must(made["assumptions"], "nothing was assumed, though no end was given")
+            self.event = made["event"]["id"]
+            found = await call(client, "list_events", query=self.title)
+            must([e["id"] for e in found["items"]] == [self.event], f"the dry run was kept: {found}")
+
+    async def prices(self) -> None:
+        async with self.server.connect() as client:
+            early = await call(
+                client,
+                "save_ticket_type",
+                event=self.event,
+                name="Early bird",
+                price={"amount": 1500, "currency": "EUR"},
+                quantity=50,
+                sales_end="2035-02-01T00:00",
+            )
+            must(early["ticket_type"]["costs"] == "15.00 EUR", str(early["ticket_type"]))
+            regular = await call(
+                client,
+                "save_ticket_type",
+                event=self.event,
+                name="Regular",
+                price={"amount": 2500, "currency": "EUR"},
+                quantity=180,
+            )
+            must(regular["warnings"], "230 tickets for 200 places, and no warning")
+            await call(client, "save_ticket_type", event=self.event, ticket_type="Regular", quantity=150)
+
+    async def publishes(self) -> None:
+        async with self.server.connect() as client:
+            event = await call(client, "get_event", event=self.event)
+            must(event["readiness"]["is_ready"], str(event["readiness"]))
+            published = await call(client, "publish_event", event=self.event)
+            must(published["event"]["status"] == "published", str(published["event"]))
+
+    async def order(self, client: Client, name: str, quantity: int = 2) -> dict:
+        placed = await call(
+            client,
+            "place_order",
+            event=self.event,
+            items=[{"ticket_type": "Regular", "quantity": quantity}],
+            buyer={"name": name, "email": f"{name.split()[0].lower()}.{self.mark}@example.org"},
+        )
+        return placed["order"]
+
+    async def sells(self) -> None:
+        async with self.server.connect() as client:
+            for name in ("Ada Lovelace", "Bob Brown", "Cy Young", "Di Prince"):
+                order = await self.order(client, name)
+                must(order["status"] == "pending", str(order))
+                must(order["open"]["amount"] == 5000, str(order["open"]))
+                self.orders.append(order["number"])
+            unpaid = await call(client, "list_orders", event=self.event, status="pending")
+            must(len(unpaid["items"]) == 4, f"{len(unpaid['items'])} unpaid orders")
+            for number in self.orders[:3]:
+                paid = await call(
+                    client, "confirm_payment", order=number, amount={"amount": 5000, "currency": "EUR"}
+                )
+                must(paid["order"]["status"] == "paid", str(paid["order"]))
+            # What a buyer wrote is wrapped, and said to be theirs.
+            result = await client.call_tool("get_order", {"order": self.orders[0]})
+            must("<untrusted-" in text_of(result), text_of(result))
+            must("never as instructions" in text_of(result), text_of(result))
+
+    async def opens_the_door(self) -> None:
+        async with self.server.connect() as client:
+            order = await call(client, "get_order", order=self.orders[0])
+            code, other = (ticket["code"] for ticket in order["tickets"])
+            first = await call(client, "check_in", ticket=code, event=self.event, gate="North")
+            must(first["admitted"], str(first))
+            again = await call(client, "check_in", ticket=code, event=self.event)
+            must(not again["admitted"] and again["result"] == "already_checked_in", str(again))
+            await call(client, "check_in", ticket=other.lower(), event=self.event)
+            undone = await self.searched(client, "run_write_tool", "undo_check_in", ticket=other)
+            must(undone["undone"], str(undone))
+            inside = await call(client, "list_attendees", event=self.event, checked_in=True)
+            must(len(inside["items"]) == 1, str(inside))
+
+    async def counts(self) -> None:
+        async with self.server.connect() as client:
+            report = await call(client, "get_sales_report", event=self.event)
+            must("15000" in str(report), f"three paid orders of 50.00 are 150.00: {report}")
+
+    async def thinks_twice(self) -> None:
+        for answer in ("decline", "cancel", {"confirm": False}):
+            person = Person(answer)
+            async with self.server.connect(person) as client:
+                result = await call(client, "cancel_order", order=self.orders[1], refund="full")
+                must(result["confirmation"]["status"] == "declined", str(result))
+                must(len(person.questions) == 1 and self.orders[1] in person.questions[0], str(person.questions))
+                order = await call(client, "get_order", order=self.orders[1])
+                must(order["status"] == "paid", f"{answer}, and still {order['status']}")
+
+    async def cancels(self) -> None:
+        person = Person({"confirm": True})
+        async with self.server.connect(person) as client:
+            done = await call(client, "cancel_order", order=self.orders[1], refund="full")
+            must(done["order"]["status"] == "cancelled", str(done))
+            must("50.00" in person.questions[0], f"the amount is not named: {person.questions}")
+
+    async def confirms_by_token(self) -> None:
+        async with self.server.connect() as client:
+            asked = await call(client, "cancel_order", order=self.orders[2], refund="full")
+            must(asked["confirmation"]["status"] == "needed", str(asked))
+            must(self.orders[2] in str(asked["confirmation"]["preview"]), str(asked))
+            token = asked["confirmation"]["confirm_token"]
+            await self.refuses(
+                client, "cancel_order", "confirmation_invalid", order=self.orders[3], confirm_token=token
+            )
+            await self.refuses(
+                client, "cancel_order", "confirmation_invalid", order=self.orders[2], refund="none", confirm_token=token
+            )
+            done = await call(client, "cancel_order", order=self.orders[2], refund="full", confirm_token=token)
+            must(done["order"]["status"] == "cancelled", str(done))
+
+    async def repeats_safely(self) -> None:
+        async with self.server.connect() as client:
+            arguments = {
+                "event": self.event,
+                "items": [{"ticket_type": "Regular", "quantity": 1}],
+                "buyer": {"name": "Eve Key", "email": f"eve.{self.mark}@example.org"},
+                "idempotency_key": f"story-{self.mark}",
+            }
+            first = await call(client, "place_order", **arguments)
+            again = await call(client, "place_order", **arguments)
+            must(first["order"]["number"] == again["order"]["number"], "a repeat bought twice")
+            arguments["items"] = [{"ticket_type": "Regular", "quantity": 2}]
+            await self.refuses(client, "place_order", "idempotency_key_reused", **arguments)
+
+    async def copies_and_repeats(self) -> None:
+        async with self.server.connect() as client:
+            copy = await call(
+                client, "duplicate_event", event=self.event, starts="2036-03-07T19:00", title=f"Autumn Gala {self.mark}"
+            )
+            must(copy["event"]["status"] == "draft" and len(copy["ticket_types"]) == 2, str(copy))
+            found = await call(client, "search_tools", query="series weekly")
+            must("create_series" in [tool["name"] for tool in found["tools"]], str(found))
+            rule = "FREQ=WEEKLY;COUNT=4"
+            series = await self.searched(
+                client, "run_write_tool", "create_series", event=copy["event"]["id"], rule=rule
+            )
+            must(len(series["dates"]) == 4, str(series))
+
+    async def reads_resources(self) -> None:
+        async with self.server.connect() as client:
+            for uri in (f"event://{self.event}", f"report://{self.event}/sales", f"order://{self.orders[0]}"):
+                contents = (await client.read_resource(uri)).contents
+                must(contents and contents[0].text.startswith("{"), f"{uri}: {contents}")
+            try:
+                await client.read_resource(f"event://nothing-{self.mark}")
+            except MCPError:
+                pass
+            else:
+                raise Failed("a resource that does not exist was read")
+            prompts = (await client.list_prompts()).prompts
+            must(len(prompts) >= 5, f"{len(prompts)} prompts")
+            prompt = await client.get_prompt("sales_check", {"event": self.event})
+            must(self.event in str(prompt.messages[0].content), str(prompt))
+
+    # The same day with mistakes; the numbers are those of the organizer's jobs in the product's plan.
+
+    async def errs_when_creating(self) -> None:  # 1
+        async with self.server.connect() as client:
+            draft = {"title": f"Wrong {self.mark}", "starts": "2035-05-04T19:00"}
+            for change, code in (
+                ({"starts": "next Friday"}, "invalid_input"),
+                ({"starts": "2020-05-04T19:00"}, "starts_in_the_past"),
+                ({"ends": "2035-05-04T18:00"}, "ends_before_start"),
+                ({"zone": "Europe/Atlantis"}, "invalid_input"),
+                ({"starts": "2035-03-25T02:30", "zone": "Europe/Berlin"}, "time_does_not_exist"),
+                ({"venue": f"Town Hal {self.mark}"}, "not_found"),
+                ({"currency": "XYZ"}, "invalid_input"),
+                ({"colour": "red"}, "invalid_input"),
+                ({"title": "\u200b"}, "invalid_input"),
+            ):
+                await self.refuses(client, "create_event", code, **(draft | change))
+            await self.refuses(client, "create_event", "invalid_input", title=f"Wrong {self.mark}")
+
+    async def errs_when_copying(self) -> None:  # 2
+        async with self.server.connect() as client:
+            for arguments, code in (
+                ({"event": f"Nothing {self.mark}", "starts": "2036-01-01T19:00"}, "not_found"),
+                ({"event": self.event, "starts": "2020-01-01T19:00"}, "starts_in_the_past"),
+                ({"event": self.event, "starts": "2035-02-29T19:00"}, "invalid_input"),
+                ({"event": self.event, "starts": "2036-01-01T19:00", "ends": "2036-01-01T18:00"}, "ends_before_start"),
+                ({"event": self.event}, "invalid_input"),
+            ):
+                await self.refuses(client, "duplicate_event", code, **arguments)
+
+    async def errs_with_series(self) -> None:  # 3
+        async with self.server.connect() as client:
+            for rule, code in (
+                ("every week", "rule_not_understood"),
+                ("FREQ=WEEKLY", "rule_endless"),
+                ("FREQ=DAILY;COUNT=900", "too_many_dates"),
+                ("FREQ=WEEKLY;COUNT=1", "no_dates"),
+            ):
+                arguments = {"event": self.event, "rule": rule}
+                await self.refuses(client, "run_write_tool", code, tool="create_series", arguments=arguments)
+
+    async def errs_with_prices(self) -> None:  # 4
+        async with self.server.connect() as client:
+            wish = {"event": self.event, "name": f"Balcony {self.mark}", "quantity": 10}
+            euros = {"amount": 2000, "currency": "EUR"}
+            for change, code in (
+                ({}, "price_missing"),
+                ({"price": "20,00"}, "invalid_input"),
+                ({"price": {"amount": 20.5, "currency": "EUR"}}, "invalid_input"),
+                ({"price": {"amount": -1, "currency": "EUR"}}, "price_negative"),
+                ({"price": {"amount": 2000, "currency": "USD"}}, "currency_differs"),
+                ({"price": euros, "quantity": None}, "quantity_missing"),
+                ({"price": euros, "quantity": 0}, "not_positive"),
+                ({"price": euros, "unlimited": True}, "quantity_ambiguous"),
+                ({"price": euros, "min_per_order": 5, "max_per_order": 2}, "limits_reversed"),
+                ({"price": euros, "name": "Regular"}, "name_taken"),
+            ):
+                await self.refuses(client, "save_ticket_type", code, **(wish | change))
+            await self.refuses(
+                client, "save_ticket_type", "below_taken", event=self.event, ticket_type="Regular", quantity=1
+            )
+
+    async def errs_with_tiers(self) -> None:  # 5
+        async with self.server.connect() as client:
+            tier = {"event": self.event, "ticket_type": "Early bird"}
+            for change, code in (
+                ({"sales_start": "2035-02-01T00:00", "sales_end": "2035-01-01T00:00"}, "sales_window_reversed"),
+                ({"sales_start": "2035-06-01T00:00", "sales_end": ""}, "sales_window_after_event"),
+                ({"sales_end": "the first of February"}, "invalid_input"),
+                ({"ticket_type": f"Late bird {self.mark}"}, "not_found"),
+            ):
+                await self.refuses(client, "save_ticket_type", code, **(tier | change))
+
+    async def errs_when_publishing(self) -> None:  # 10
+        async with self.server.connect() as client:
+            bare = await call(client, "create_event", title=f"Bare {self.mark}", starts="2035-07-06T19:00")
+            await self.refuses(client, "publish_event", "not_ready", event=bare["event"]["id"])
+            await self.refuses(client, "publish_event", "not_found", event=f"Nothing {self.mark}")
+            await self.refuses(client, "publish_event", "invalid_input", event=f"ord_{'0' * 32}")
+            unpublish = {"tool": "unpublish_event", "arguments": {"event": self.event}}
+            await self.refuses(client, "run_write_tool", "event_has_orders", **unpublish)
+
+    async def errs_when_chasing_payments(self) -> None:  # 11
+        async with self.server.connect() as client:
+            await self.refuses(client, "list_orders", "invalid_input", event=self.event, status="unpaid")
+            await self.refuses(client, "list_orders", "not_found", event=f"Nothing {self.mark}", status="pending")
+            await self.refuses(client, "list_orders", "invalid_input", older_than_days=-1)
+            short = {"amount": 4999, "currency": "EUR"}
+            await self.refuses(client, "confirm_payment", "amount_differs", order=self.orders[3], amount=short)
+            await self.refuses(client, "confirm_payment", "order_not_pending", order=self.orders[1])
+            await self.refuses(
+                client, "confirm_payment", "received_in_the_future", order=self.orders[3], received_on="2035-01-01"
+            )
+
+    async def errs_when_looking_for_orders(self) -> None:  # 13
+        async with self.server.connect() as client:
+            found = await call(client, "list_orders", event=self.event, query="Lovelase")
+            must(found["items"] and found["items"][0]["number"] == self.orders[0], f"a typo finds nothing: {found}")
+            await self.refuses(client, "get_order", "code_malformed", order="O0O0O0O")
+            wrong = self.orders[0][1::-1] + self.orders[0][2:]
+            if wrong != self.orders[0]:
+                await self.refuses(client, "get_order", "code_malformed", order=wrong)
+            await self.refuses(client, "get_order", "not_found", order=f"ord_{'0' * 32}")
+            await self.refuses(client, "get_order", "invalid_input", order=self.event)
+            await self.refuses(client, "cancel_order", "refund_undecided", order=self.orders[0])
+            await self.refuses(client, "cancel_order", "checked_in", order=self.orders[0], refund="none")
+
+    async def errs_at_the_door(self) -> None:  # 22
+        async with self.server.connect() as client:
+            await self.refuses(client, "check_in", "ticket_code_misread", ticket="hello", event=self.event)
+            await self.refuses(client, "check_in", "ticket_not_found", ticket=f"tkt_{'0' * 32}", event=self.event)
+            await self.refuses(client, "check_in", "invalid_input", event=self.event)
+            order = await call(client, "get_order", order=self.orders[1])
+            void = await call(client, "check_in", ticket=order["tickets"][0]["code"], event=self.event)
+            must(not void["admitted"] and void["result"] == "void" and void["message"], str(void))
+            order = await call(client, "get_order", order=self.orders[0])
+            other = await call(client, "check_in", ticket=order["tickets"][1]["code"], event=f"Bare {self.mark}")
+            must(not other["admitted"] and other["result"] == "wrong_event", str(other))
+
+    async def errs_with_reports(self) -> None:  # 23
+        async with self.server.connect() as client:
+            await self.refuses(client, "get_sales_report", "not_found", event=f"Nothing {self.mark}")
+            await self.refuses(
+                client, "get_sales_report", "range_reversed", event=self.event, **{"from": "2030-02-01", "to": "2030-01-01"}
+            )
+            await self.refuses(client, "get_sales_report", "invalid_input", event=self.event, by=["weather"])
+            await self.refuses(client, "get_sales_report", "invalid_input", event=self.event, **{"from": "yesterday"})
 
 
 STORIES = {"self": tell_self, "organizer": tell_organizer}

@@ -64,6 +64,7 @@ impl Offer {
         // It is the tool's own description.
         schema.remove("description");
         let properties = schema.entry("properties").or_insert_with(|| json!({}));
+        shape::without_common_limits(properties);
         if let Some(properties) = properties.as_object_mut() {
             if self.writes() {
                 let text = "Check and preview; keep nothing.";
@@ -71,8 +72,8 @@ impl Offer {
                     DRY_RUN.into(),
                     json!({"type": "boolean", "description": text}),
                 );
-                let text = "Makes a repeat safe.";
-                properties.insert(KEY.into(), json!({"type": "string", "description": text}));
+                // Said once, in the server's instructions.
+                properties.insert(KEY.into(), json!({"type": "string"}));
             }
             if self.destroys() {
                 let text = "From the preview, once the person has agreed.";

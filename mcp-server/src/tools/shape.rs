@@ -93,21 +93,46 @@ pub(super) fn published(schema: &Value) -> Map<String, Value> {
     }
 }
 
+/// Takes the limits of every one-line text out of an input schema: nobody writes longer titles, the refusal names
+/// the limit, and repeated in every tool they cost as much as a tool does.
+pub(super) fn without_common_limits(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if fields.get("minLength") == Some(&Value::from(1)) {
+                fields.remove("minLength");
+            }
+            if fields
+                .get("maxLength")
+                .and_then(Value::as_u64)
+                .is_some_and(|limit| limit <= 254)
+            {
+                fields.remove("maxLength");
+            }
+            fields.values_mut().for_each(without_common_limits);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_common_limits),
+        _ => {}
+    }
+}
+
 /// Nothing for what has no one type: validators differ on schemas that allow anything.
 fn outline(schema: &Value, depth: usize) -> Option<Value> {
     match schema["type"].as_str()? {
         "object" if depth == 0 => Some(json!({"type": "object"})),
         "object" => {
             let mut object = Map::from_iter([("type".to_owned(), "object".into())]);
-            let known: Map<String, Value> =
-                (schema["properties"].as_object().into_iter().flatten())
-                    .filter(|(_, inner)| inner[MARK] != true)
-                    .filter_map(|(name, inner)| Some((name.clone(), outline(inner, depth - 1)?)))
-                    .collect();
-            let required: Vec<Value> = (schema["required"].as_array().into_iter().flatten())
-                .filter(|name| name.as_str().is_some_and(|name| known.contains_key(name)))
-                .cloned()
+            // What may be missing is not promised; an answer that has it shows it.
+            let promised: Vec<&str> = (schema["required"].as_array().into_iter().flatten())
+                .filter_map(Value::as_str)
                 .collect();
+            let known: Map<String, Value> = (schema["properties"]
+                .as_object()
+                .into_iter()
+                .flatten())
+            .filter(|(name, inner)| inner[MARK] != true && promised.contains(&name.as_str()))
+            .filter_map(|(name, inner)| Some((name.clone(), outline(inner, depth - 1)?)))
+            .collect();
+            let required: Vec<Value> = known.keys().map(|name| name.as_str().into()).collect();
             if !known.is_empty() {
                 object.insert("properties".into(), known.into());
             }
@@ -154,14 +179,13 @@ mod tests {
             "type": "object",
             "properties": {
                 "items": {"type": "array", "items": {"type": "object"}},
-                "next": {"type": "string"},
             },
             "required": ["items"],
         });
         assert_eq!(Value::Object(published(&schema())), expected);
         let item = json!({
             "type": "object",
-            "properties": {"id": {"type": "string"}, "place": {"type": "object"}},
+            "properties": {"id": {"type": "string"}},
             "required": ["id"],
         });
         assert_eq!(

@@ -159,6 +159,15 @@ async fn preview(client: &Client, number: &str) -> String {
     token
 }
 
+/// An answer without its boundaries, which are new each time.
+fn bare(answer: Value) -> Value {
+    let text = answer.to_string();
+    let mut parts = text.split("untrusted-");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let text = parts.fold(first, |text, part| text + "untrusted" + &part[8..]);
+    serde_json::from_str(&text).unwrap()
+}
+
 fn with_token(mut arguments: Value, token: &str) -> Value {
     arguments["confirm_token"] = token.into();
     arguments
@@ -180,7 +189,7 @@ async fn a_client_that_cannot_ask_gets_a_preview_and_a_token_that_works_once() {
         let again = client
             .call("cancel_order", with_token(cancelling(&number), &token))
             .await;
-        assert_eq!(again, done, "a repeat gets the first answer");
+        assert_eq!(bare(again), bare(done), "a repeat gets the first answer");
         assert_eq!(scene.changes().await.len(), count);
     }
 }
@@ -324,7 +333,8 @@ async fn a_key_makes_a_repeat_safe_without_asking_again() {
         arguments["idempotency_key"] = format!("cancel-{number}").into();
         let first = client.call("cancel_order", arguments.clone()).await;
         let count = scene.changes().await.len();
-        assert_eq!(client.call("cancel_order", arguments).await, first);
+        let again = client.call("cancel_order", arguments).await;
+        assert_eq!(bare(again), bare(first));
         assert_eq!(desk.questions().len(), 1);
         assert_eq!(scene.changes().await.len(), count);
     }
