@@ -29,12 +29,6 @@ async fn is_short_small_and_the_same_every_time() {
         .iter()
         .map(|tool| format!("{:5} {}", tokens(std::slice::from_ref(tool)), tool.name));
     let sizes: Vec<String> = sizes.collect();
-    println!(
-        "{} tools, {} tokens\n{}",
-        tools.len(),
-        tokens(tools),
-        sizes.join("\n")
-    );
     assert!(tools.len() <= 25, "{} tools", tools.len());
     assert!(
         tokens(tools) <= 8_000,

@@ -3,6 +3,10 @@
     clippy::unwrap_used,
     reason = "a test that cannot go on should stop at once"
 )]
+#![expect(
+    clippy::too_many_lines,
+    reason = "a table of cases is read from top to bottom"
+)]
 
 mod calling;
 mod client;
