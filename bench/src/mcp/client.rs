@@ -2,9 +2,11 @@
 //! parsed, and threads block. All servers are asked by this one.
 
 use std::{
+    cell::RefCell,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
-    process::{ChildStdin, ChildStdout},
+    process::{Child, ChildStdin, ChildStdout},
+    rc::Rc,
     thread,
     time::{Duration, Instant},
 };
@@ -210,21 +212,41 @@ impl Connection {
 
 /// Over a process's standard input and output.
 pub(crate) struct Pipe {
-    pub(crate) call: Call,
-    pub(crate) input: ChildStdin,
-    pub(crate) output: BufReader<ChildStdout>,
+    call: Call,
+    ends: Rc<RefCell<Ends>>,
+}
+
+/// The ends of a process's pipes. Several tools are called over the same.
+pub(crate) struct Ends {
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Ends {
+    /// Takes them from a process that was started with pipes.
+    pub(crate) fn of(process: &mut Child) -> Result<Rc<RefCell<Self>>> {
+        let input = process.stdin.take().context("a pipe")?;
+        let output = process.stdout.take().context("a pipe")?;
+        let output = BufReader::with_capacity(64 * 1024, output);
+        Ok(Rc::new(RefCell::new(Self { input, output })))
+    }
 }
 
 impl Pipe {
-    fn send(&mut self, id: usize) -> Result<()> {
-        let line = self.call.body(id) + "\n";
-        Ok(self.input.write_all(line.as_bytes())?)
+    pub(crate) fn new(call: Call, ends: &Rc<RefCell<Ends>>) -> Self {
+        let ends = Rc::clone(ends);
+        Self { call, ends }
     }
 
-    /// The next answer: whose it is, and its length.
-    fn receive(&mut self, line: &mut Vec<u8>) -> Result<usize> {
+    fn send(&self, id: usize) -> Result<()> {
+        let line = self.call.body(id) + "\n";
+        Ok(self.ends.borrow_mut().input.write_all(line.as_bytes())?)
+    }
+
+    /// The next answer, and whose it is.
+    fn receive(&self, line: &mut Vec<u8>) -> Result<usize> {
         line.clear();
-        self.output.read_until(b'\n', line)?;
+        self.ends.borrow_mut().output.read_until(b'\n', line)?;
         ensure!(!line.is_empty(), "the process closed its output");
         self.call.check(line)?;
         id(line)

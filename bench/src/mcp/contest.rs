@@ -1,8 +1,7 @@
 //! The contestants, side by side on one database, taking turns.
 
 use std::{
-    io::BufReader,
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
@@ -16,7 +15,7 @@ use store::embedded::{Cluster, Options as ClusterOptions};
 use tokio::{runtime::Runtime, task::JoinSet};
 
 use super::{
-    client::{Call, Caller, Http, Pipe},
+    client::{Call, Caller, Ends, Http, Pipe},
     constant,
     sql::{Direct, EVENT_SLUG, ORDER_COUNT, Tool},
     stats::Sample,
@@ -169,7 +168,7 @@ impl Field<'_> {
         direct: &Direct,
     ) -> Result<Vec<Contestant>> {
         let mut entered = Vec::new();
-        let mut add = |who, way, tool, caller, process| {
+        let mut add = |who, way, tool, caller: Box<dyn Caller>, process| {
             entered.push(Contestant {
                 runtime: Arc::clone(runtime),
                 caller,
@@ -185,14 +184,21 @@ impl Field<'_> {
                 },
             });
         };
-        let (constant, fastmcp) = (self.constant(true)?, self.fastmcp(true)?);
-        let address = constant.1.context("it listens")?;
+        let (constant, address) = self.constant(true)?;
         let caller = Box::new(Http::new(call(None, ""), address, None));
-        add(Who::Constant, Way::Http, None, caller, Some(constant.0));
-        let (process, caller) = piped(self.constant(false)?.0, call(None, ""))?;
-        add(Who::Constant, Way::Stdio, None, caller, Some(process));
-        let peer = fastmcp.1.context("it listens")?;
-        let mut fastmcp = Some(fastmcp.0);
+        add(Who::Constant, Way::Http, None, caller, Some(constant));
+        let (mut constant, _) = self.constant(false)?;
+        let ends = Ends::of(&mut constant.child)?;
+        let caller = Box::new(Pipe::new(call(None, ""), &ends));
+        add(Who::Constant, Way::Stdio, None, caller, Some(constant));
+        // A process serves both tools; it goes with the first.
+        let (fastmcp, peer) = self.fastmcp(true)?;
+        let (mut fastmcp_stdio, _) = self.fastmcp(false)?;
+        let mut eventos_stdio = self.eventos()?;
+        let peer_ends = Ends::of(&mut fastmcp_stdio.child)?;
+        let ends = Ends::of(&mut eventos_stdio.child)?;
+        let (mut fastmcp, mut fastmcp_stdio) = (Some(fastmcp), Some(fastmcp_stdio));
+        let mut eventos_stdio = Some(eventos_stdio);
         for tool in [Tool::GetEvent, Tool::ListOrders] {
             let call = call(Some(tool), &self.last_order);
             let caller = Box::new(Bare {
@@ -203,30 +209,42 @@ impl Field<'_> {
             add(Who::Query, Way::Socket, Some(tool), caller, None);
             let caller = Box::new(Http::new(call.clone(), server.address, Some(self.token)));
             add(Who::EventOs, Way::Http, Some(tool), caller, None);
-            let (process, caller) = piped(self.eventos()?, call.clone())?;
-            add(Who::EventOs, Way::Stdio, Some(tool), caller, Some(process));
+            let caller = Box::new(Pipe::new(call.clone(), &ends));
+            add(
+                Who::EventOs,
+                Way::Stdio,
+                Some(tool),
+                caller,
+                eventos_stdio.take(),
+            );
             let caller = Box::new(Http::new(call.clone(), peer, None));
             add(Who::FastMcp, Way::Http, Some(tool), caller, fastmcp.take());
-            let (process, caller) = piped(self.fastmcp(false)?.0, call)?;
-            add(Who::FastMcp, Way::Stdio, Some(tool), caller, Some(process));
+            let caller = Box::new(Pipe::new(call, &peer_ends));
+            add(
+                Who::FastMcp,
+                Way::Stdio,
+                Some(tool),
+                caller,
+                fastmcp_stdio.take(),
+            );
         }
         Ok(entered)
     }
 
-    fn constant(&self, listens: bool) -> Result<(Process, Option<std::net::SocketAddr>)> {
+    fn constant(&self, listens: bool) -> Result<(Process, SocketAddr)> {
         let mut command = self.installed.cores.server(std::env::current_exe()?)?;
         command.arg("constant");
-        if !listens {
-            return Ok((self.start(&mut command, "constant-stdio")?, None));
-        }
         let address = free_address()?;
+        if !listens {
+            return Ok((self.start(&mut command, "constant-stdio")?, address));
+        }
         command.args(["--listen", &address.to_string()]);
         let mut process = self.start(&mut command, "constant-http")?;
         wait(address, &mut process)?;
-        Ok((process, Some(address)))
+        Ok((process, address))
     }
 
-    fn fastmcp(&self, listens: bool) -> Result<(Process, Option<std::net::SocketAddr>)> {
+    fn fastmcp(&self, listens: bool) -> Result<(Process, SocketAddr)> {
         let mut command = self.installed.cores.server(self.python)?;
         command.arg(crate::root().join("bench/fastmcp_server.py"));
         command.arg(self.queries);
@@ -234,14 +252,14 @@ impl Field<'_> {
         command
             .env("FASTMCP_CHECK_FOR_UPDATES", "off")
             .env("NO_COLOR", "1");
-        if !listens {
-            return Ok((self.start(&mut command, "fastmcp-stdio")?, None));
-        }
         let address = free_address()?;
+        if !listens {
+            return Ok((self.start(&mut command, "fastmcp-stdio")?, address));
+        }
         command.arg(address.port().to_string());
         let mut process = self.start(&mut command, "fastmcp-http")?;
         wait(address, &mut process)?;
-        Ok((process, Some(address)))
+        Ok((process, address))
     }
 
     fn eventos(&self) -> Result<Process> {
@@ -271,22 +289,8 @@ fn call(tool: Option<Tool>, last_order: &str) -> Call {
     }
 }
 
-fn piped(mut process: Process, call: Call) -> Result<(Process, Box<dyn Caller>)> {
-    let input = process.child.stdin.take().context("a pipe")?;
-    let output = process.child.stdout.take().context("a pipe")?;
-    let output = BufReader::with_capacity(64 * 1024, output);
-    Ok((
-        process,
-        Box::new(Pipe {
-            call,
-            input,
-            output,
-        }),
-    ))
-}
-
 /// Waits until somebody listens.
-fn wait(address: std::net::SocketAddr, process: &mut Process) -> Result<()> {
+fn wait(address: SocketAddr, process: &mut Process) -> Result<()> {
     let started = Instant::now();
     while TcpStream::connect(address).is_err() {
         process.check()?;
