@@ -3,8 +3,8 @@
 //! Behind the feature `testing`, so that the tests of surfaces start from the same scenes.
 
 use domain::{
-    Actor, Currency, Cx, EventId, Fault, Money, OrganizationId, Permissions, Timestamp,
-    UserId, context::Entropy,
+    Actor, Currency, Cx, EventId, Fault, Money, OrganizationId, Permissions, Timestamp, UserId,
+    context::Entropy,
 };
 use store::{Options as StoreOptions, Store};
 use testkit::TestDatabase;

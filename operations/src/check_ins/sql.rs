@@ -228,7 +228,7 @@ pub(super) async fn resolve_type(
         id: row.id,
         label: row.name,
     });
-    the_one("ticket type", &given, hits.collect())
+    the_one("ticket type", &given, &hits.collect::<Vec<_>>())
 }
 
 /// Which attendees are wanted.
