@@ -516,10 +516,8 @@ mod tests {
         assert_refused(scene.app.run(&door, about(&event)).await, "forbidden");
     }
 
-    /// Places, pays, cancels and gives away at random, then adds everything up in four ways.
-    #[tokio::test]
-    async fn agrees_with_the_orders_after_anything_happened() {
-        let scene = Scene::new().await;
+    /// Places, pays, cancels and gives away at random for ten days.
+    async fn anything(scene: &Scene) -> Event {
         let (event, _) = scene.on_sale(2500, 60).await;
         scene
             .run(selling(event.id, "Balcony", 4000, 60))
@@ -562,6 +560,13 @@ mod tests {
                 }
             }
         }
+        event
+    }
+
+    #[tokio::test]
+    async fn agrees_with_the_orders_after_anything_happened() {
+        let scene = Scene::new().await;
+        let event = anything(&scene).await;
         scene.reconcile().await;
         let command = GetSalesReport {
             by: Some(vec![Breakdown::Day, Breakdown::Type]),
