@@ -119,10 +119,10 @@ impl Database {
                 match checking.await {
                     Ok(Ok(Revival::WasRunning)) | Err(_) => {}
                     Ok(Ok(Revival::Restarted)) => {
-                        tracing::warn!("PostgreSQL had stopped; it was started again")
+                        tracing::warn!("PostgreSQL had stopped; it was started again");
                     }
                     Ok(Err(error)) => {
-                        tracing::error!(%error, "PostgreSQL is not running and could not be started")
+                        tracing::error!(%error, "PostgreSQL is not running and could not be started");
                     }
                 }
             }

@@ -110,10 +110,9 @@ pub(crate) fn sealing_key(data_dir: &Path) -> Result<[u8; 32]> {
         _ => {
             let bytes =
                 std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let key = bytes.try_into().ok().with_context(|| {
+            bytes.try_into().ok().with_context(|| {
                 format!("{} is damaged; remove it to get a new key", path.display())
-            });
-            key
+            })
         }
     }
 }

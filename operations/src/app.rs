@@ -92,7 +92,8 @@ impl App {
         let _entered = span.enter();
         let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
         match &outcome {
-            Ok(_) => tracing::info!(duration_ms, "Operation done"),
+            Ok(_) if duration_ms > SLOW => tracing::warn!(duration_ms, "Operation done, slowly"),
+            Ok(_) => tracing::debug!(duration_ms, "Operation done"),
             Err(error) => log_refusal(error, duration_ms),
         }
         outcome
@@ -159,6 +160,9 @@ impl App {
     }
 }
 
+/// Milliseconds beyond which an operation is worth a line in the log.
+const SLOW: f64 = 1_000.0;
+
 /// Logs a refusal once: defects with their whole chain, the caller's own mistakes in one word.
 fn log_refusal<E: Fault>(error: &RunError<E>, duration_ms: f64) {
     let spec = error.spec();
@@ -175,8 +179,10 @@ fn log_refusal<E: Fault>(error: &RunError<E>, duration_ms: f64) {
             error = chain,
             "Operation failed"
         );
+    } else if spec.kind == FaultKind::Forbidden {
+        tracing::warn!(duration_ms, code = spec.code, "Operation refused");
     } else {
-        tracing::info!(duration_ms, code = spec.code, "Operation refused");
+        tracing::debug!(duration_ms, code = spec.code, "Operation refused");
     }
 }
 

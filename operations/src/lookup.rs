@@ -100,7 +100,7 @@ pub(crate) struct Hit<I> {
 pub(crate) fn the_one<I: domain::ids::Id>(
     noun: &'static str,
     given: &str,
-    hits: Vec<Hit<I>>,
+    hits: &[Hit<I>],
 ) -> Result<I, LookupError> {
     let candidate = |h: &Hit<I>| Candidate {
         id: h.id.to_string(),

@@ -3,8 +3,8 @@
 //! Behind the feature `testing`, so that the tests of surfaces start from the same scenes.
 
 use domain::{
-    Actor, Currency, Cx, EventId, Fault, Money, OrganizationId, Patch, Permissions, Timestamp,
-    UserId, context::Entropy,
+    Actor, Currency, Cx, EventId, Fault, Money, OrganizationId, Permissions, Timestamp, UserId,
+    context::Entropy,
 };
 use store::{Options as StoreOptions, Store};
 use testkit::TestDatabase;
@@ -290,24 +290,7 @@ pub fn buying(event: EventId, ticket_type: &str, quantity: i32) -> PlaceOrder {
 
 /// A ticket type with nothing said but its event.
 pub fn saving(event: EventId) -> SaveTicketType {
-    SaveTicketType {
-        event: event.into(),
-        ticket_type: None,
-        name: None,
-        price: None,
-        quantity: None,
-        pool: None,
-        pool_capacity: None,
-        unlimited: false,
-        min_per_order: None,
-        max_per_order: None,
-        sales_start: Patch::Keep,
-        sales_end: Patch::Keep,
-        fold: None,
-        visibility: None,
-        description: Patch::Keep,
-        position: None,
-    }
+    SaveTicketType::of(event.into())
 }
 
 /// An event on Thursday 4 February 2027 at 19:00, with nothing else said.

@@ -1,4 +1,8 @@
 //! `docs/catalog.md` and `docs/errors.md`: made from the code, compared on every run. `UPDATE=1` writes them.
+#![expect(
+    clippy::unwrap_used,
+    reason = "writing to a string and plain data cannot fail"
+)]
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 

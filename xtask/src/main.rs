@@ -28,7 +28,8 @@ usage: cargo xtask <chore>
   ci                    every check of the project, in order of cheapness
   prepare [--check]     check the queries against a database, write operations/.sqlx
   mcpb                  pack the program for Claude Desktop
-  peers                 install the outside programs that check us (see checks/README.md)
+  peers [--bench]       install the outside programs that check us (see checks/README.md), or that we are measured
+                        beside (see bench/README.md)
   mcp-checks [options]  let them judge MCP servers that are up
       --fixture URL       the conformance fixtures
       --url URL           the real endpoint
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
             prepare::run(rest.iter().any(|word| word == "--check")).map(|()| ExitCode::SUCCESS)
         }
         "mcpb" => bundle::main(),
-        "peers" => peers(),
+        "peers" => peers(rest.iter().any(|word| word == "--bench")),
         "mcp-checks" => checks::main(rest),
         _ => Err(anyhow::anyhow!("there is no chore {chore}\n\n{USAGE}")),
     };
@@ -62,9 +63,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn peers() -> Result<ExitCode> {
-    let peers = peers::install()?;
-    println!("{}", peers.folder.display());
+fn peers(for_bench: bool) -> Result<ExitCode> {
+    let path = if for_bench {
+        peers::install_for_bench()?
+    } else {
+        peers::install()?.folder
+    };
+    println!("{}", path.display());
     Ok(ExitCode::SUCCESS)
 }
 

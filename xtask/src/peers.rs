@@ -72,14 +72,38 @@ pub(crate) fn install() -> Result<Peers> {
             process::must(npm.args(["ci", "--loglevel=error"]).current_dir(&folder))
         },
     )?;
-    let python = folder.join("venv/bin/python");
-    once(&folder, "python", &pins, &["requirements.txt"], || {
+    let python = python(&folder, &pins, "venv", &["requirements.txt"])?;
+
+    let path = path_with_node(&folder)?;
+    Ok(Peers {
+        folder,
+        python,
+        path,
+    })
+}
+
+/// Installs what we are measured beside, unless it is installed; hands back its Python.
+pub(crate) fn install_for_bench() -> Result<PathBuf> {
+    let pins = crate::root().join("checks");
+    let folder = path::absolute(folder())?;
+    fs::create_dir_all(&folder)?;
+    let lock = File::create(folder.join("lock"))?;
+    lock.lock()?;
+    let files = ["requirements-bench.txt", "requirements.txt"];
+    python(&folder, &pins, "venv-bench", &files)
+}
+
+/// A Python of its own with the packages that the first of the files lists.
+fn python(folder: &Path, pins: &Path, name: &str, files: &[&str]) -> Result<PathBuf> {
+    let venv = folder.join(name);
+    let python = venv.join("bin/python");
+    once(folder, name, pins, files, || {
         need("python3", &["-c", "import ensurepip, venv"], "python3-venv")?;
         println!(
-            "peers: installing the Python client into {}",
-            folder.display()
+            "peers: installing the packages of {} into {}",
+            files[0],
+            venv.display()
         );
-        let venv = folder.join("venv");
         process::must(
             Command::new("python3")
                 .args(["-m", "venv", "--clear"])
@@ -93,19 +117,9 @@ pub(crate) fn install() -> Result<Peers> {
             "--disable-pip-version-check",
             "-r",
         ];
-        process::must(
-            Command::new(&python)
-                .args(pip)
-                .arg(folder.join("requirements.txt")),
-        )
+        process::must(Command::new(&python).args(pip).arg(folder.join(files[0])))
     })?;
-
-    let path = path_with_node(&folder)?;
-    Ok(Peers {
-        folder,
-        python,
-        path,
-    })
+    Ok(python)
 }
 
 /// `$EVENTOS_CHECKS_DIR`, else `checks` in cargo's target folder.

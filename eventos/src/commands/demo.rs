@@ -14,7 +14,7 @@ pub(super) struct Demo {}
 impl Demo {
     pub(super) async fn run(self, config: &Config) -> Result<ExitCode> {
         let opened = Opened::new(config).await?;
-        let outcome = demo::load(&opened.app).await;
+        let outcome = demo::load(&opened.database.store).await;
         opened.database.close().await?;
         match outcome? {
             Some(summary) => println!(

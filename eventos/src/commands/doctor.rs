@@ -216,6 +216,11 @@ async fn on_database(config: &Config, database: &Database, findings: &mut Findin
             return;
         }
     }
+    in_use(config, database, findings).await;
+}
+
+/// Clock, organizations and limits of a database that is up to date.
+async fn in_use(config: &Config, database: &Database, findings: &mut Findings) {
     match database.store.clock_skew(Timestamp::now()).await {
         Ok(skew) if skew.abs() < 2.0 => findings.ok(
             "clock",

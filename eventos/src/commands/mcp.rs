@@ -82,16 +82,15 @@ async fn stdio(config: &Config, organization: &Organization) -> Result<ExitCode>
     let token = std::env::var_os("EVENTOS_TOKEN")
         .and_then(|token| token.into_string().ok())
         .filter(|t| !t.is_empty());
-    let grant = match token {
-        Some(token) => {
-            let authenticator = Authenticator::new(opened.app.clone());
-            let grant = authenticator.authenticate(&token, Timestamp::now()).await?;
-            grant.context("EVENTOS_TOKEN is unknown, revoked or expired; make one with `eventos token create`")?
-        }
-        None => {
-            let home = opened.home(config, organization).await?;
-            Grant::local(home.organization_id, home.owner_id)
-        }
+    let grant = if let Some(token) = token {
+        let authenticator = Authenticator::new(opened.app.clone());
+        let grant = authenticator.authenticate(&token, Timestamp::now()).await?;
+        grant.context(
+            "EVENTOS_TOKEN is unknown, revoked or expired; make one with `eventos token create`",
+        )?
+    } else {
+        let home = opened.home(config, organization).await?;
+        Grant::local(home.organization_id, home.owner_id)
     };
     let stop = CancellationToken::new();
     let watch = opened.database.keep_running(&stop);

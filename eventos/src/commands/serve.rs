@@ -45,7 +45,7 @@ impl Serve {
         config.listen = listener.local_addr()?;
         let opened = Opened::new(&config).await?;
         if self.demo {
-            demo::load(&opened.app).await?;
+            demo::load(&opened.database.store).await?;
         }
         home::found_first(&opened.app, &config).await?;
         let key = home::sealing_key(&config.data_dir)?;

@@ -112,7 +112,7 @@ fn orders(server: &Server, token: &str) -> (BTreeSet<String>, u64) {
         .call(token, "list_ticket_types", &json!({"event": "rush"}))
         .unwrap()
         .unwrap();
-    let sold = types["items"][0]["availability"]["sold"]
+    let sold = types["ticket_types"][0]["availability"]["sold"]
         .as_u64()
         .unwrap_or_else(|| panic!("{types}"));
     (numbers, sold)

@@ -105,7 +105,7 @@ async fn a_session_hears_of_sales_until_it_unsubscribes() {
             .await
             .is_err()
     );
-    // What happened just before may still be told.
+    // What happened before subscribing may still arrive: other tests' transactions on the server hold the feed back.
     tokio::time::sleep(LONG_ENOUGH).await;
     desk.notes.updates.lock().unwrap().clear();
     buy(&other, &foreign).await;
@@ -150,7 +150,7 @@ async fn a_listener_hears_of_sales() {
         subscription.acknowledged().resource_subscriptions,
         Some(vec![uri.clone()])
     );
-    // What happened just before may still be told.
+    // What happened before listening may still arrive: other tests' transactions on the server hold the feed back.
     while tokio::time::timeout(LONG_ENOUGH, subscription.next())
         .await
         .is_ok()

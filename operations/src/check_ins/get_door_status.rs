@@ -109,3 +109,64 @@ impl Operation for GetDoorStatus {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        check_ins::CheckIn,
+        permission::Role,
+        testing::{Scene, assert_refused, buying, selling},
+    };
+
+    #[tokio::test]
+    async fn counts_by_type_and_shows_the_last_scans_masked() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(0, 10).await;
+        scene
+            .run(selling(event.id, "Backstage", 0, 5))
+            .await
+            .unwrap();
+        let order = scene.order(event.id, 2).await;
+        scene.run(buying(event.id, "Backstage", 1)).await.unwrap();
+        for _ in 0..2 {
+            let scan = CheckIn {
+                ticket: order.tickets[0].id.into(),
+                event: None,
+                gate: Some("North".parse().unwrap()),
+                device: Some("phone 1".parse().unwrap()),
+            };
+            scene.run(scan).await.unwrap();
+        }
+        let command = GetDoorStatus {
+            event: event.id.into(),
+        };
+        let viewer = scene.as_role(Role::Viewer);
+        let status = scene.app.run(&viewer, command).await.unwrap();
+        assert_eq!((status.counts.admitted, status.counts.expected), (1, 3));
+        let by_type: Vec<_> = status
+            .by_type
+            .iter()
+            .map(|t| (t.ticket_type.as_str(), t.admitted, t.expected))
+            .collect();
+        assert_eq!(by_type, [("Regular", 1, 2), ("Backstage", 0, 1)]);
+        assert_eq!(status.refused_count, 1);
+        let results: Vec<_> = status.last_scans.iter().map(|s| s.result).collect();
+        assert_eq!(results.len(), 2);
+        assert!(results.contains(&CheckInResult::AlreadyCheckedIn));
+        let scan = &status.last_scans[0];
+        assert_eq!(scan.attendee.as_str(), "A… L…");
+        assert_eq!(scan.at.to_string(), "2027-01-11T10:00");
+    }
+
+    #[tokio::test]
+    async fn another_organizations_event_is_not_there() {
+        let scene = Scene::new().await;
+        let other = scene.other_organization().await;
+        let (event, _) = scene.on_sale(0, 10).await;
+        let command = GetDoorStatus {
+            event: event.id.into(),
+        };
+        assert_refused(scene.app.run(&other, command).await, "not_found");
+    }
+}

@@ -107,3 +107,177 @@ fn seen(cx: &Cx, event: &Event, row: AttendeeRow) -> Attendee {
         admission,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        check_ins::CheckIn,
+        orders::{OrderDetail, PlaceOrder},
+        permission::Role,
+        testing::{Scene, assert_refused, buying, selling},
+        tickets,
+    };
+
+    fn listing(event: EventId) -> ListAttendees {
+        ListAttendees {
+            event: event.into(),
+            query: None,
+            ticket_type: None,
+            checked_in: None,
+            page: PageRequest::default(),
+        }
+    }
+
+    async fn names(scene: &Scene, command: ListAttendees) -> Vec<String> {
+        let page = scene.run(command).await.unwrap();
+        let names = page.items.into_iter();
+        names.map(|a| a.name.as_str().to_owned()).collect()
+    }
+
+    /// Zoë and Jürgen with tickets that Ada bought, and one of her own.
+    async fn three(scene: &Scene) -> OrderDetail {
+        let (event, _) = scene.on_sale(0, 10).await;
+        let mut command: PlaceOrder = buying(event.id, "Regular", 3);
+        command.items[0].attendees = ["Zoë Zimmer", "Jürgen Müller"]
+            .map(|name| tickets::Attendee {
+                name: Some(name.parse().unwrap()),
+                email: Some("someone@example.net".parse().unwrap()),
+            })
+            .to_vec();
+        scene.run(command).await.unwrap().order
+    }
+
+    #[tokio::test]
+    async fn sorts_by_name_and_forgives_typos() {
+        let scene = Scene::new().await;
+        let order = three(&scene).await;
+        let event = order.order.event_id;
+        assert_eq!(
+            names(&scene, listing(event)).await,
+            ["Ada Lovelace", "Jürgen Müller", "Zoë Zimmer"]
+        );
+        for (query, found) in [
+            ("zoe", vec!["Zoë Zimmer"]),
+            ("Jurgen Muller", vec!["Jürgen Müller"]),
+            ("jürgn müller", vec!["Jürgen Müller"]),
+            ("someone@example.net", vec!["Jürgen Müller", "Zoë Zimmer"]),
+            ("nobody at all", vec![]),
+        ] {
+            let command = ListAttendees {
+                query: Some(query.to_owned()),
+                ..listing(event)
+            };
+            assert_eq!(names(&scene, command).await, found, "{query}");
+        }
+        let by_number = ListAttendees {
+            query: Some(order.order.number.to_lowercase()),
+            ..listing(event)
+        };
+        assert_eq!(names(&scene, by_number).await.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn filters_by_type_and_by_who_is_in() {
+        let scene = Scene::new().await;
+        let order = three(&scene).await;
+        let event = order.order.event_id;
+        scene.run(selling(event, "Backstage", 0, 5)).await.unwrap();
+        scene.run(buying(event, "Backstage", 1)).await.unwrap();
+        let zoe = order
+            .tickets
+            .iter()
+            .find(|t| {
+                t.attendee_name
+                    .as_ref()
+                    .is_some_and(|n| n.as_str().starts_with("Zo"))
+            })
+            .unwrap();
+        let scan = CheckIn {
+            ticket: zoe.id.into(),
+            event: None,
+            gate: Some("North".parse().unwrap()),
+            device: None,
+        };
+        scene.run(scan).await.unwrap();
+        let inside = ListAttendees {
+            checked_in: Some(true),
+            ..listing(event)
+        };
+        let inside = scene.run(inside).await.unwrap().items;
+        assert_eq!(inside.len(), 1);
+        assert_eq!(inside[0].ticket_id, zoe.id);
+        let admission = inside[0].admission.as_ref().unwrap();
+        assert_eq!(admission.readable(), "Mon 11 Jan 2027, 10:00 at \"North\"");
+        let outside = ListAttendees {
+            checked_in: Some(false),
+            ticket_type: Some("regular".parse().unwrap()),
+            ..listing(event)
+        };
+        assert_eq!(
+            names(&scene, outside).await,
+            ["Ada Lovelace", "Jürgen Müller"]
+        );
+        let unknown = ListAttendees {
+            ticket_type: Some("Balcony".parse().unwrap()),
+            ..listing(event)
+        };
+        assert_refused(scene.run(unknown).await, "not_found");
+    }
+
+    #[tokio::test]
+    async fn masks_people_and_does_not_let_them_be_guessed() {
+        let scene = Scene::new().await;
+        let order = three(&scene).await;
+        let event = order.order.event_id;
+        let viewer = scene.as_role(Role::Viewer);
+        let page = scene.app.run(&viewer, listing(event)).await.unwrap();
+        let seen: Vec<_> = page
+            .items
+            .iter()
+            .map(|a| (a.name.as_str(), a.email.as_str()))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("A… L…", "a…@e….org"),
+                ("J… M…", "s…@e….net"),
+                ("Z… Z…", "s…@e….net")
+            ]
+        );
+        let guess = |query: &str| ListAttendees {
+            query: Some(query.to_owned()),
+            ..listing(event)
+        };
+        let page = scene.app.run(&viewer, guess("Zoë Zimmer")).await.unwrap();
+        assert!(page.items.is_empty());
+        let by_number = guess(&order.order.number);
+        let page = scene.app.run(&viewer, by_number).await.unwrap();
+        assert_eq!(page.items.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn pages_without_gaps() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(0, 10).await;
+        scene.order(event.id, 5).await;
+        let mut command = listing(event.id);
+        command.page.limit = Some(2);
+        let mut seen = std::collections::HashSet::new();
+        loop {
+            let page = scene.run(command.clone()).await.unwrap();
+            seen.extend(page.items.iter().map(|a| a.ticket_id));
+            let Some(next) = page.next else { break };
+            command.page.cursor = Some(next);
+        }
+        assert_eq!(seen.len(), 5);
+    }
+
+    #[tokio::test]
+    async fn another_organizations_event_is_not_there() {
+        let scene = Scene::new().await;
+        let other = scene.other_organization().await;
+        let (event, _) = scene.on_sale(0, 10).await;
+        assert_refused(scene.app.run(&other, listing(event.id)).await, "not_found");
+    }
+}

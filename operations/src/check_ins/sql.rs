@@ -60,8 +60,8 @@ pub(super) async fn admit(conn: &mut PgConnection, cx: &Cx, scan: &Scan<'_>) -> 
     Ok(done.rows_affected() == 1)
 }
 
-/// Writes down a scan that let nobody in.
-pub(super) async fn refuse(
+/// Writes down a scan as it is, in general one that let nobody in.
+pub(super) async fn note(
     conn: &mut PgConnection,
     cx: &Cx,
     scan: &Scan<'_>,
@@ -228,7 +228,7 @@ pub(super) async fn resolve_type(
         id: row.id,
         label: row.name,
     });
-    the_one("ticket type", &given, hits.collect())
+    the_one("ticket type", &given, &hits.collect::<Vec<_>>())
 }
 
 /// Which attendees are wanted.
@@ -295,18 +295,4 @@ pub(super) async fn attendees(
     )
     .fetch_all(conn)
     .await
-}
-
-/// How a door must not work, for the test that shows why: look first, then write.
-#[cfg(test)]
-pub(super) async fn admit_after_looking(
-    conn: &mut PgConnection,
-    cx: &Cx,
-    scan: &Scan<'_>,
-) -> sqlx::Result<bool> {
-    if standing(conn, scan.ticket_id).await?.is_some() {
-        return Ok(false);
-    }
-    refuse(conn, cx, scan, CheckInResult::Admitted).await?;
-    Ok(true)
 }

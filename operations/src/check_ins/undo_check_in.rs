@@ -97,3 +97,76 @@ impl From<sqlx::Error> for UndoCheckInError {
         Self(error.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        check_ins::CheckIn,
+        permission::Role,
+        testing::{Scene, assert_refused},
+        tickets::Ticket,
+    };
+
+    fn undoing(ticket: &Ticket) -> UndoCheckIn {
+        UndoCheckIn {
+            ticket: ticket.code.parse().unwrap(),
+            reason: Some("wrong person".parse().unwrap()),
+        }
+    }
+
+    async fn inside(scene: &Scene) -> Ticket {
+        let (event, _) = scene.on_sale(0, 10).await;
+        let ticket = scene.order(event.id, 1).await.tickets.remove(0);
+        assert!(scene.run(entering(&ticket)).await.unwrap().admitted);
+        ticket
+    }
+
+    fn entering(ticket: &Ticket) -> CheckIn {
+        CheckIn {
+            ticket: ticket.id.into(),
+            event: None,
+            gate: None,
+            device: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn frees_a_ticket_to_be_admitted_again() {
+        let scene = Scene::new().await;
+        let ticket = inside(&scene).await;
+        let undone = scene.run(undoing(&ticket)).await.unwrap();
+        assert!(undone.undone);
+        assert_eq!((undone.counts.admitted, undone.counts.expected), (0, 1));
+        let count = scene.changes().await.len();
+        assert!(!scene.run(undoing(&ticket)).await.unwrap().undone);
+        let changes = scene.changes().await;
+        assert_eq!(changes.len(), count);
+        assert_eq!(
+            changes[count - 1].summary,
+            "Takes back the admission of a ticket to \"Spring Gala\": wrong person"
+        );
+        assert!(scene.run(entering(&ticket)).await.unwrap().admitted);
+    }
+
+    #[tokio::test]
+    async fn refuses_unknown_codes_other_organizations_and_viewers() {
+        let scene = Scene::new().await;
+        let other = scene.other_organization().await;
+        let ticket = inside(&scene).await;
+        let outcome = scene.app.run(&other, undoing(&ticket)).await;
+        assert_refused(outcome, "ticket_not_found");
+        let viewer = scene.as_role(Role::Viewer);
+        assert_refused(scene.app.run(&viewer, undoing(&ticket)).await, "forbidden");
+        let mut misread = undoing(&ticket);
+        misread.ticket = "ABC".parse().unwrap();
+        assert_refused(scene.run(misread).await, "ticket_code_misread");
+    }
+
+    #[tokio::test]
+    async fn answers_a_repeat_without_doing_it_again() {
+        let scene = Scene::new().await;
+        let ticket = inside(&scene).await;
+        scene.assert_idempotent(undoing(&ticket)).await;
+    }
+}

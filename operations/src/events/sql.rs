@@ -111,7 +111,7 @@ async fn find(conn: &mut PgConnection, name: &str) -> Result<EventId, LookupErro
         label: format!("{}, {}", row.title, row.starts_local.readable()),
         exact: if by_slug { row.by_slug } else { row.exact },
     });
-    the_one("event", name, hits.collect())
+    the_one("event", name, &hits.collect::<Vec<_>>())
 }
 
 /// Which events are wanted.

@@ -157,10 +157,13 @@ impl From<sqlx::Error> for CancelEventError {
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::JoinSet;
+
     use super::*;
     use crate::{
+        orders::ConfirmPayment,
         permission::Role,
-        testing::{Scene, assert_refused},
+        testing::{Scene, assert_refused, buying},
     };
 
     fn cancelling(event: &Event) -> CancelEvent {
@@ -192,6 +195,63 @@ mod tests {
         );
         assert_eq!(scene.run(cancelling(&event)).await.unwrap(), cancelled);
         assert_eq!(scene.changes().await.len(), changes.len());
+    }
+
+    #[tokio::test]
+    async fn says_who_is_affected_and_ends_the_sale() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 10).await;
+        let order = scene.order(event.id, 3).await;
+        scene.order(event.id, 1).await;
+        let pay = ConfirmPayment::of(order.order.id.into());
+        scene.run(pay).await.unwrap();
+        let cancelled = scene.run(cancelling(&event)).await.unwrap();
+        assert_eq!(
+            (
+                cancelled.orders_paid,
+                cancelled.orders_pending,
+                cancelled.tickets
+            ),
+            (1, 1, 3)
+        );
+        assert_eq!(cancelled.paid.to_string(), "75.00 EUR");
+        assert!(
+            cancelled.next.contains("75.00 EUR are still"),
+            "{}",
+            cancelled.next
+        );
+        let changes = scene.changes().await;
+        let summary = &changes[changes.len() - 1].summary;
+        assert!(
+            summary.contains("1 paid and 1 pending orders, 3 tickets and 75.00 EUR paid stay"),
+            "{summary}"
+        );
+        assert!(scene.run(buying(event.id, "Regular", 1)).await.is_err());
+        scene.reconcile().await;
+    }
+
+    /// Orders and the cancellation meet at the event's row: what was sold is what the answer says.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn counts_every_order_that_was_faster() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(0, 100).await;
+        let mut buyers = JoinSet::new();
+        for _ in 0..20 {
+            let (app, cx, buy) = (
+                scene.app.clone(),
+                scene.cx.clone(),
+                buying(event.id, "Regular", 1),
+            );
+            buyers.spawn(async move { app.run(&cx, buy).await.is_ok() });
+        }
+        let cancelled = scene.run(cancelling(&event)).await.unwrap();
+        let sold = buyers
+            .join_all()
+            .await
+            .into_iter()
+            .filter(|sold| *sold)
+            .count();
+        assert_eq!(cancelled.tickets, i64::try_from(sold).unwrap());
     }
 
     #[tokio::test]

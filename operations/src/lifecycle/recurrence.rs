@@ -77,57 +77,21 @@ impl Recurrence {
             rule: bare.clone(),
             why,
         };
-        let mut kept = Vec::new();
-        let (mut count, mut until, mut frequency) = (None, None, None);
+        let mut read = Parts::default();
         for part in bare.split(';').filter(|part| !part.is_empty()) {
-            let (key, value) = part
-                .split_once('=')
-                .ok_or_else(|| refuse(format!("{part:?} is not KEY=VALUE")))?;
-            if !KNOWN_PARTS.contains(&key) {
-                return Err(refuse(format!(
-                    "{key} is not used here; known are {}",
-                    KNOWN_PARTS.join(", ")
-                )));
-            }
-            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ',' | '+' | '-');
-            if !value.chars().all(plain) {
-                return Err(refuse(format!("{value:?} is not a value of {key}")));
-            }
-            match key {
-                "UNTIL" => {
-                    let why = || format!("UNTIL={value} is not a date; write UNTIL=20271231");
-                    until = Some(until_part(value, zone).ok_or_else(|| refuse(why()))?);
-                    continue;
-                }
-                "COUNT" => {
-                    let number = value.parse::<u32>().ok().filter(|n| *n > 0);
-                    count = Some(number.ok_or_else(|| {
-                        refuse(format!("COUNT={value} is not a number of dates"))
-                    })?);
-                    // Counting is done here: the first date counts even where the rule does not give it.
-                    continue;
-                }
-                "FREQ" if !matches!(value, "DAILY" | "WEEKLY" | "MONTHLY" | "YEARLY") => {
-                    return Err(refuse(format!(
-                        "events repeat DAILY, WEEKLY, MONTHLY or YEARLY, not {value}"
-                    )));
-                }
-                "FREQ" => frequency = Some(value),
-                _ => {}
-            }
-            kept.push(part);
+            read.read(part, zone).map_err(refuse)?;
         }
-        if frequency.is_none() {
+        if !read.has_frequency {
             return Err(refuse("FREQ is missing".to_owned()));
         }
-        if count.is_none() && until.is_none() && last_day.is_none() {
+        if read.count.is_none() && read.until.is_none() && last_day.is_none() {
             return Err(RuleError::Endless(bare));
         }
         Ok(Self {
-            parts: kept.join(";"),
+            parts: read.kept.join(";"),
+            count: read.count,
+            until: read.until,
             rule: bare,
-            count,
-            until,
             last_day,
         })
     }
@@ -172,6 +136,59 @@ impl Recurrence {
             cut,
             fits_first,
         })
+    }
+}
+
+/// What was read of a rule so far.
+#[derive(Default)]
+struct Parts {
+    /// What the crate is to read.
+    kept: Vec<String>,
+    count: Option<u32>,
+    until: Option<LocalTime>,
+    has_frequency: bool,
+}
+
+impl Parts {
+    /// Reads one part, or says what is wrong with it. `COUNT` and `UNTIL` are not kept: the first date counts even
+    /// where the rule does not give it, and the crate would take `UNTIL` for an instant.
+    fn read(&mut self, part: &str, zone: &Zone) -> Result<(), String> {
+        let (key, value) = part
+            .split_once('=')
+            .ok_or_else(|| format!("{part:?} is not KEY=VALUE"))?;
+        if !KNOWN_PARTS.contains(&key) {
+            let known = KNOWN_PARTS.join(", ");
+            return Err(format!("{key} is not used here; known are {known}"));
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ',' | '+' | '-');
+        if !value.chars().all(plain) {
+            return Err(format!("{value:?} is not a value of {key}"));
+        }
+        let positive = || value.parse::<u32>().ok().filter(|number| *number > 0);
+        match key {
+            "UNTIL" => {
+                let refuse = || format!("UNTIL={value} is not a date; write UNTIL=20271231");
+                self.until = Some(until_part(value, zone).ok_or_else(refuse)?);
+                return Ok(());
+            }
+            "COUNT" => {
+                let refuse = || format!("COUNT={value} is not a number of dates");
+                self.count = Some(positive().ok_or_else(refuse)?);
+                return Ok(());
+            }
+            "INTERVAL" if positive().is_none() => {
+                return Err(format!("INTERVAL={value} is not a step"));
+            }
+            "FREQ" if !matches!(value, "DAILY" | "WEEKLY" | "MONTHLY" | "YEARLY") => {
+                return Err(format!(
+                    "events repeat DAILY, WEEKLY, MONTHLY or YEARLY, not {value}"
+                ));
+            }
+            "FREQ" => self.has_frequency = true,
+            _ => {}
+        }
+        self.kept.push(part.to_owned());
+        Ok(())
     }
 }
 
@@ -279,6 +296,7 @@ mod tests {
         assert!(refused("FREQ=HOURLY;COUNT=3").contains("not HOURLY"));
         assert!(refused("BYDAY=FR;COUNT=3").contains("FREQ is missing"));
         assert!(refused("FREQ=DAILY;COUNT=0").contains("COUNT=0"));
+        assert!(refused("FREQ=DAILY;INTERVAL=0;COUNT=2").contains("INTERVAL=0"));
         assert!(refused("FREQ=DAILY;UNTIL=soon").contains("not a date"));
         assert!(
             refused("FREQ=DAILY;COUNT=2;DTSTART=20270101T000000Z").contains("DTSTART is not used")

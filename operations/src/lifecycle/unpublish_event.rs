@@ -156,6 +156,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn refuses_while_anybody_has_an_order() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 10).await;
+        let order = scene.order(event.id, 1).await;
+        let outcome = scene.run(unpublishing(&event)).await;
+        let said = outcome.as_ref().unwrap_err().to_string();
+        assert_eq!(said, "\"Spring Gala\" has 0 paid and 1 pending orders");
+        assert_refused(outcome, "event_has_orders");
+        let cancel = crate::orders::CancelOrder {
+            order: order.order.id.into(),
+            reason: None,
+            refund: None,
+            even_if_checked_in: false,
+        };
+        scene.run(cancel).await.unwrap();
+        scene.run(unpublishing(&event)).await.unwrap();
+    }
+
+    #[tokio::test]
     async fn refuses_an_event_that_is_cancelled_or_over() {
         let scene = Scene::new().await;
         let (event, _) = scene.on_sale(2500, 10).await;

@@ -275,3 +275,351 @@ impl From<sqlx::Error> for GetSalesReportError {
         Self::Store(error.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        orders::{
+            CancelOrder, ConfirmPayment, Guest, IssueTickets, ListOrders, Order, OrderDetail,
+            OrderStatus, RefundChoice,
+        },
+        permission::Role,
+        testing::{Scene, assert_refused, buying, new_event, selling},
+    };
+
+    fn about(event: &Event) -> GetSalesReport {
+        GetSalesReport {
+            event: Some(event.id.into()),
+            ..GetSalesReport::default()
+        }
+    }
+
+    fn cancelling(order: &OrderDetail, refund: RefundChoice) -> CancelOrder {
+        CancelOrder {
+            order: order.order.id.into(),
+            reason: None,
+            refund: Some(refund),
+            even_if_checked_in: false,
+        }
+    }
+
+    fn giving(event: EventId, name: &str) -> IssueTickets {
+        let guest = Guest {
+            name: name.parse().unwrap(),
+            email: None,
+        };
+        IssueTickets {
+            event: event.into(),
+            ticket_type: "Regular".parse().unwrap(),
+            attendees: vec![guest],
+            reason: "press".parse().unwrap(),
+        }
+    }
+
+    #[tokio::test]
+    async fn adds_up_orders_tickets_and_money() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 20).await;
+        scene
+            .run(selling(event.id, "Balcony", 4000, 20))
+            .await
+            .unwrap();
+        let paid = scene.order(event.id, 3).await;
+        let refunded = scene.order(event.id, 2).await;
+        for order in [&paid, &refunded] {
+            scene
+                .run(ConfirmPayment::of(order.order.id.into()))
+                .await
+                .unwrap();
+        }
+        scene
+            .run(cancelling(&refunded, RefundChoice::Full))
+            .await
+            .unwrap();
+        scene.run(buying(event.id, "Balcony", 1)).await.unwrap();
+        scene.run(giving(event.id, "Pia Press")).await.unwrap();
+        let report = scene.run(about(&event)).await.unwrap();
+        let totals = &report.totals;
+        assert_eq!(
+            (
+                totals.orders_paid,
+                totals.orders_pending,
+                totals.orders_cancelled
+            ),
+            (2, 1, 1)
+        );
+        assert_eq!((totals.tickets_sold, totals.comp_count), (4, 1));
+        assert_eq!((totals.capacity, totals.sold_percent), (Some(40), Some(10)));
+        assert_eq!(
+            totals.money[0].summary,
+            "75.00 EUR net (125.00 EUR received, 50.00 EUR given back), 40.00 EUR pending"
+        );
+        let by_type: Vec<_> = report.by_type.as_ref().unwrap().iter().collect();
+        let figures = |t: &super::super::model::TypeSales| (t.sold, t.left, t.revenue.amount);
+        assert_eq!(figures(by_type[0]), (4, Some(16), 7500));
+        assert_eq!(figures(by_type[1]), (0, Some(19), 0));
+        assert_eq!(report.pace.last_7_days, 4);
+        assert!(report.by_day.is_none() && report.by_event.is_none());
+        assert!(report.notes.is_empty(), "{:?}", report.notes);
+    }
+
+    #[tokio::test]
+    async fn lists_every_day_on_the_clock_of_the_event() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 20).await;
+        // 23:30 UTC is the next day in Berlin.
+        for (now, quantity) in [("2027-01-12T23:30:00Z", 2), ("2027-01-15T09:00:00Z", 1)] {
+            let cx = scene.at(now);
+            let order = scene
+                .app
+                .run(&cx, buying(event.id, "Regular", quantity))
+                .await;
+            let pay = ConfirmPayment::of(order.unwrap().order.order.id.into());
+            scene.app.run(&cx, pay).await.unwrap();
+        }
+        let command = GetSalesReport {
+            by: Some(vec![Breakdown::Day]),
+            ..about(&event)
+        };
+        let cx = scene.at("2027-01-16T09:00:00Z");
+        let report = scene.app.run(&cx, command.clone()).await.unwrap();
+        let days: Vec<_> = report
+            .by_day
+            .unwrap()
+            .iter()
+            .map(|d| {
+                (
+                    d.date.to_string(),
+                    d.orders_paid,
+                    d.tickets,
+                    d.gross[0].amount,
+                )
+            })
+            .collect();
+        assert_eq!(
+            days,
+            [
+                ("2027-01-13".to_owned(), 1, 2, 5000),
+                ("2027-01-14".to_owned(), 0, 0, 0),
+                ("2027-01-15".to_owned(), 1, 1, 2500),
+                ("2027-01-16".to_owned(), 0, 0, 0),
+            ]
+        );
+        let one_day = GetSalesReport {
+            from: Some("2027-01-13".parse().unwrap()),
+            to: Some("2027-01-14".parse().unwrap()),
+            ..command.clone()
+        };
+        let report = scene.app.run(&cx, one_day).await.unwrap();
+        assert_eq!(report.totals.tickets_sold, 2);
+        assert_eq!(report.totals.money[0].net.amount, 5000);
+        assert_eq!(report.by_day.unwrap().len(), 2);
+        let year = GetSalesReport {
+            from: Some("2026-02-01".parse().unwrap()),
+            ..command
+        };
+        let report = scene.app.run(&cx, year).await.unwrap();
+        assert_eq!(report.by_day.unwrap().len(), 92);
+        assert_eq!(
+            report.notes,
+            ["The last 92 of 350 days are listed; the sums cover all of them."]
+        );
+        let later = scene.at("2027-01-21T00:00:00Z");
+        let pace = scene.app.run(&later, about(&event)).await.unwrap().pace;
+        assert_eq!((pace.last_7_days, pace.previous_7_days), (1, 2));
+    }
+
+    #[tokio::test]
+    async fn honest_zeros_before_the_first_sale() {
+        let scene = Scene::new().await;
+        let report = scene.run(GetSalesReport::default()).await.unwrap();
+        assert_eq!(report.notes, ["No event has been published yet."]);
+        assert!(report.totals.money.is_empty());
+        let (event, _) = scene.on_sale(2500, 20).await;
+        let report = scene.run(about(&event)).await.unwrap();
+        assert_eq!(report.notes, ["Nothing was sold."]);
+        assert_eq!(report.totals.money[0].gross.to_string(), "0.00 EUR");
+        assert_eq!(report.totals.sold_percent, Some(0));
+        let draft = scene.run(new_event("Draft")).await.unwrap().event;
+        let notes = scene.run(about(&draft)).await.unwrap().notes;
+        assert!(notes[0].contains("is a draft"), "{notes:?}");
+    }
+
+    #[tokio::test]
+    async fn covers_all_events_without_drafts_and_keeps_currencies_apart() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 20).await;
+        scene.run(new_event("Draft")).await.unwrap();
+        let abroad = crate::events::CreateEvent {
+            online_url: Some("https://live.example.org".parse().unwrap()),
+            currency: Some("JPY".parse().unwrap()),
+            ..new_event("Tokyo")
+        };
+        let abroad = scene.run(abroad).await.unwrap().event;
+        let mut yen = selling(abroad.id, "Regular", 3000, 10);
+        yen.price = Some(Money::new(3000, "JPY".parse().unwrap()));
+        scene.run(yen).await.unwrap();
+        scene
+            .move_event(abroad.id, crate::events::StatusMove::Publish)
+            .await;
+        for id in [event.id, abroad.id] {
+            let order = scene.order(id, 1).await;
+            scene
+                .run(ConfirmPayment::of(order.order.id.into()))
+                .await
+                .unwrap();
+        }
+        let command = GetSalesReport {
+            by: Some(vec![Breakdown::Day, Breakdown::Type]),
+            ..GetSalesReport::default()
+        };
+        let report = scene.run(command).await.unwrap();
+        let events: Vec<_> = report
+            .by_event
+            .unwrap()
+            .into_iter()
+            .map(|e| e.title)
+            .collect();
+        assert_eq!(events.len(), 2, "{events:?}");
+        let gross = report.totals.money.iter().map(|m| m.gross.to_string());
+        assert_eq!(gross.collect::<Vec<_>>(), ["25.00 EUR", "3000 JPY"]);
+        let today = &report.by_day.unwrap()[0];
+        assert_eq!(today.tickets, 2);
+        let gross = today.gross.iter().map(ToString::to_string);
+        assert_eq!(gross.collect::<Vec<_>>(), ["25.00 EUR", "3000 JPY"]);
+        assert_eq!(
+            report.notes,
+            ["Ticket types are listed in the report of one event."]
+        );
+    }
+
+    #[tokio::test]
+    async fn refuses_reversed_ranges_unknown_events_and_the_door() {
+        let scene = Scene::new().await;
+        let other = scene.other_organization().await;
+        let (event, _) = scene.on_sale(2500, 20).await;
+        let reversed = GetSalesReport {
+            from: Some("2027-02-01".parse().unwrap()),
+            to: Some("2027-01-01".parse().unwrap()),
+            ..about(&event)
+        };
+        assert_refused(scene.run(reversed).await, "range_reversed");
+        assert_refused(scene.app.run(&other, about(&event)).await, "not_found");
+        let all = scene
+            .app
+            .run(&other, GetSalesReport::default())
+            .await
+            .unwrap();
+        assert!(all.by_event.unwrap().is_empty());
+        let door = scene.as_role(Role::Door);
+        assert_refused(scene.app.run(&door, about(&event)).await, "forbidden");
+    }
+
+    /// Places, pays, cancels and gives away at random for ten days.
+    async fn anything(scene: &Scene) -> Event {
+        let (event, _) = scene.on_sale(2500, 60).await;
+        scene
+            .run(selling(event.id, "Balcony", 4000, 60))
+            .await
+            .unwrap();
+        let mut random = 20_270_111_u64;
+        let mut pick = |below: u64| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (random >> 33) % below
+        };
+        let mut orders: Vec<OrderDetail> = Vec::new();
+        for step in 0..80 {
+            let cx = scene.at(&format!(
+                "2027-01-{:02}T{:02}:00:00Z",
+                12 + step / 8,
+                3 * (step % 8)
+            ));
+            let any = (!orders.is_empty()).then(|| pick(orders.len() as u64));
+            let any = any.and_then(|i| orders.get(usize::try_from(i).unwrap()));
+            match (pick(6), any) {
+                (0 | 1, Some(order)) => {
+                    let pay = ConfirmPayment::of(order.order.id.into());
+                    let _already_cancelled = scene.app.run(&cx, pay).await;
+                }
+                (2, Some(order)) => {
+                    let choice = RefundChoice::ALL[usize::try_from(pick(2)).unwrap()];
+                    scene.app.run(&cx, cancelling(order, choice)).await.unwrap();
+                }
+                (3, _) => {
+                    let guest = giving(event.id, &format!("Guest {step}"));
+                    scene.app.run(&cx, guest).await.unwrap();
+                }
+                _ => {
+                    let name = ["Regular", "Balcony"][usize::try_from(pick(2)).unwrap()];
+                    let quantity = 1 + i32::try_from(pick(3)).unwrap();
+                    let placed = scene.app.run(&cx, buying(event.id, name, quantity)).await;
+                    orders.push(placed.unwrap().order);
+                }
+            }
+        }
+        event
+    }
+
+    #[tokio::test]
+    async fn agrees_with_the_orders_after_anything_happened() {
+        let scene = Scene::new().await;
+        let event = anything(&scene).await;
+        scene.reconcile().await;
+        let command = GetSalesReport {
+            by: Some(vec![Breakdown::Day, Breakdown::Type]),
+            ..about(&event)
+        };
+        let report = scene.run(command).await.unwrap();
+        let listed = all_orders(&scene, &event).await;
+        let of = |status| listed.iter().filter(move |o| o.status == status);
+        let totals = &report.totals;
+        let count = |status| i64::try_from(of(status).count()).unwrap();
+        assert_eq!(totals.orders_paid, count(OrderStatus::Paid));
+        assert_eq!(totals.orders_pending, count(OrderStatus::Pending));
+        assert_eq!(totals.orders_cancelled, count(OrderStatus::Cancelled));
+        assert!(
+            totals.orders_paid > 5 && totals.orders_cancelled > 5,
+            "{totals:?}"
+        );
+        let tickets: i32 = of(OrderStatus::Paid).map(|o| o.ticket_count).sum();
+        assert_eq!(totals.tickets_sold, i64::from(tickets));
+        let pending: i64 = of(OrderStatus::Pending).map(|o| o.total.amount).sum();
+        assert_eq!(totals.money[0].pending.amount, pending);
+        let paid: i64 = of(OrderStatus::Paid).map(|o| o.total.amount).sum();
+        let by_type = report.by_type.as_ref().unwrap();
+        assert_eq!(by_type.iter().map(|t| t.revenue.amount).sum::<i64>(), paid);
+        assert_eq!(
+            by_type.iter().map(|t| t.sold).sum::<i64>(),
+            totals.tickets_sold
+        );
+        let days = report.by_day.as_ref().unwrap();
+        assert_eq!(
+            days.iter().map(|d| d.orders_paid).sum::<i64>(),
+            totals.orders_paid
+        );
+        assert_eq!(
+            days.iter().map(|d| d.tickets).sum::<i64>(),
+            totals.tickets_sold
+        );
+        let gross: i64 = days.iter().map(|d| d.gross[0].amount).sum();
+        let refunded: i64 = days.iter().map(|d| d.refunded[0].amount).sum();
+        assert_eq!(totals.money[0].gross.amount, gross);
+        assert_eq!(totals.money[0].refunded.amount, refunded);
+        assert!(totals.money[0].net.amount >= paid);
+    }
+
+    async fn all_orders(scene: &Scene, event: &Event) -> Vec<Order> {
+        let list = ListOrders {
+            event: Some(event.id.into()),
+            page: domain::PageRequest {
+                cursor: None,
+                limit: Some(200),
+            },
+            ..ListOrders::default()
+        };
+        scene.run(list).await.unwrap().items
+    }
+}

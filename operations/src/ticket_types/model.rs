@@ -216,7 +216,11 @@ pub(crate) fn find<'a>(
         label: offer.name.to_string(),
         exact: exact(offer),
     });
-    let id = the_one("ticket type", &reference.to_string(), hits.collect())?;
+    let id = the_one(
+        "ticket type",
+        &reference.to_string(),
+        &hits.collect::<Vec<_>>(),
+    )?;
     Ok(offers
         .iter()
         .find(|offer| offer.id == id)

@@ -68,6 +68,30 @@ pub struct SaveTicketType {
     pub position: Option<i32>,
 }
 
+impl SaveTicketType {
+    /// A ticket type of an event with nothing said about it yet.
+    pub fn of(event: Reference<EventId>) -> Self {
+        Self {
+            event,
+            ticket_type: None,
+            name: None,
+            price: None,
+            quantity: None,
+            pool: None,
+            pool_capacity: None,
+            unlimited: false,
+            min_per_order: None,
+            max_per_order: None,
+            sales_start: Patch::Keep,
+            sales_end: Patch::Keep,
+            fold: None,
+            visibility: None,
+            description: Patch::Keep,
+            position: None,
+        }
+    }
+}
+
 /// The ticket type and what the organizer should know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SavedTicketType {

@@ -15,4 +15,4 @@ pub use list_venues::ListVenues;
 pub use model::Venue;
 pub use save_venue::{SaveVenue, SaveVenueError};
 
-pub(crate) use sql::{get, resolve};
+pub(crate) use sql::resolve;

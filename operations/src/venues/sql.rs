@@ -45,7 +45,7 @@ pub(crate) async fn resolve(
                     .map_or(row.name.clone(), |city| format!("{}, {city}", row.name)),
                 exact: row.exact,
             });
-            the_one("venue", name, hits.collect())?
+            the_one("venue", name, &hits.collect::<Vec<_>>())?
         }
     };
     get(conn, id).await

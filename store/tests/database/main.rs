@@ -1,5 +1,14 @@
 //! The store on a real database: walls between organizations, commits, the change feed, migrations.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should stop at once"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests name their own organizations"
+)]
+
 mod feed;
 mod migrations;
 mod transactions;
