@@ -23,7 +23,7 @@ use crate::{
     ticket_types::{ArchiveTicketType, ListTicketTypes, SaveTicketType},
     tickets::{FindTicket, VoidTicket},
     tokens::{CreateToken, ListTokens, RevokeToken},
-    venues::{ArchiveVenue, ListVenues, SaveVenue},
+    venues::{ArchiveVenue, GetVenue, ListVenues, SaveVenue},
 };
 
 /// All operations, by toolset, in the order in which models read them.
@@ -36,6 +36,7 @@ pub const CATALOG: &[Entry] = &[
     entry::<ListTokens>(Organization, Operators),
     entry::<RevokeToken>(Organization, Operators),
     entry::<ListVenues>(Events, Shown),
+    entry::<GetVenue>(Events, Searchable),
     entry::<SaveVenue>(Events, Shown),
     entry::<ArchiveVenue>(Events, Searchable),
     entry::<ListEvents>(Events, Shown),

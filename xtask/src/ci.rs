@@ -36,12 +36,18 @@ pub(crate) fn main() -> Result<ExitCode> {
             &[("RUSTDOCFLAGS", "-D warnings")],
         )
     })?;
+    let judged = judges()?;
+    println!("ci took {:.0} s", started.elapsed().as_secs_f32());
+    Ok(judged)
+}
+
+/// Builds the program and lets the outside judges loose on it.
+pub(crate) fn judges() -> Result<ExitCode> {
     step("program", || {
         cargo(&["build", "-p", "eventos", "--all-features"], &[])
     })?;
     let mut all = checks::Tally::default();
     step("outside judges", || judged(&mut all))?;
-    println!("ci took {:.0} s", started.elapsed().as_secs_f32());
     Ok(all.finish())
 }
 

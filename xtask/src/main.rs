@@ -26,6 +26,7 @@ const USAGE: &str = "\
 usage: cargo xtask <chore>
 
   ci                    every check of the project, in order of cheapness
+  judges                the last step of ci: the outside programs judge a server
   prepare [--check]     check the queries against a database, write operations/.sqlx
   mcpb                  pack the program for Claude Desktop
   peers [--bench]       install the outside programs that check us (see checks/README.md), or that we are measured
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
     };
     let done = match chore.as_str() {
         "ci" => ci::main(),
+        "judges" => ci::judges(),
         "prepare" => {
             prepare::run(rest.iter().any(|word| word == "--check")).map(|()| ExitCode::SUCCESS)
         }

@@ -1,7 +1,7 @@
 //! Bearer tokens: made by a member, limited to scopes, known to EventOS only as a hash.
 //!
 //! Owns `api_token`. Operations: `create_token`, `list_tokens`, `revoke_token`, none of them for models.
-//! Changes: `token.created`, `token.revoked`. [`authenticate`] turns a token into a context.
+//! Changes: `token.created`, `token.revoked`. [`Authenticator`] turns a token into a context.
 
 mod authenticate;
 pub mod changes;
