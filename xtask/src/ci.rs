@@ -44,7 +44,7 @@ pub(crate) fn main() -> Result<ExitCode> {
 /// Builds the program and lets the outside judges loose on it.
 pub(crate) fn judges() -> Result<ExitCode> {
     step("program", || {
-        cargo(&["build", "-p", "eventos", "--all-features"], &[])
+        cargo(&["build", "--workspace", "--all-features"], &[])
     })?;
     let mut all = checks::Tally::default();
     step("outside judges", || judged(&mut all))?;
