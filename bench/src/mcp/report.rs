@@ -51,14 +51,19 @@ pub(crate) fn markdown(starts: &Starts, outcome: &Outcome, cores: &Cores, machin
     text
 }
 
-fn verdict(is_met: bool) -> &'static str {
-    if is_met { "met" } else { "missed" }
+/// Whether a target was met: said only when all rounds agree.
+fn verdict(figure: Spread, is_met: impl Fn(f64) -> bool) -> &'static str {
+    match [figure.low, figure.high].map(is_met) {
+        [true, true] => "met",
+        [false, false] => "missed",
+        _ => "open: rounds differ",
+    }
 }
 
 fn starting(text: &mut String, starts: &Starts, behind: Option<f64>) {
     text.push_str("| | | target | |\n|---|---|---|---|\n");
     let _ = writeln!(text, "| first start to ready | {:.2} s | | |", starts.first);
-    let met = verdict(starts.later.median < target::LATER_START);
+    let met = verdict(starts.later, |seconds| seconds < target::LATER_START);
     let limit = target::LATER_START;
     let _ = writeln!(
         text,
@@ -66,7 +71,7 @@ fn starting(text: &mut String, starts: &Starts, behind: Option<f64>) {
         starts.later
     );
     if let Some(resident) = starts.resident {
-        let met = verdict(resident.median < target::RESIDENT);
+        let met = verdict(resident, |mb| mb < target::RESIDENT);
         let limit = target::RESIDENT;
         let _ = writeln!(
             text,
@@ -143,12 +148,15 @@ fn calls(text: &mut String, outcome: &Outcome, tool: Tool, name: &str) {
                 .map(|(q, p)| q / p)
                 .collect(),
         );
-        let (limit, met) = (target::OVERHEAD, verdict(over.median <= target::OVERHEAD));
+        let (limit, met) = (target::OVERHEAD, verdict(over, |ms| ms <= target::OVERHEAD));
         let _ = writeln!(
             text,
             "| {label}: p50 over constant + queries | {over:.3} ms | ≤ {limit} ms | {met} |"
         );
-        let (least, met) = (target::TIMES, verdict(times.median >= target::TIMES));
+        let (least, met) = (
+            target::TIMES,
+            verdict(times, |times| times >= target::TIMES),
+        );
         let _ = writeln!(
             text,
             "| {label}: calls/s, times FastMCP's | {times:.1} | ≥ {least} | {met} |"
@@ -172,4 +180,17 @@ pub(crate) fn write(report: &str) -> Result<()> {
         file,
         format!("{before}{BEGIN}\n\n{report}\n\n{END}{after}"),
     )?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decides_only_when_rounds_agree() {
+        let said = |rounds: [f64; 3]| verdict(Spread::of(rounds.to_vec()), |it| it < 1.5);
+        assert_eq!(said([0.2, 0.3, 0.4]), "met");
+        assert_eq!(said([1.6, 1.7, 1.8]), "missed");
+        assert_eq!(said([0.2, 0.3, 1.8]), "open: rounds differ");
+    }
 }
