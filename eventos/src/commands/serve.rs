@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, process::ExitCode, time::Instant};
 
 use anyhow::{Context as _, Result};
+use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -57,7 +58,13 @@ impl Serve {
             "Ready at {}/ (MCP at {0}/mcp)",
             config.url()
         );
-        let served = axum::serve(listener, router)
+        // Small answers must not wait for the acknowledgement of earlier ones (Nagle's algorithm).
+        let without_delay = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "A connection keeps its delay");
+            }
+        });
+        let served = axum::serve(without_delay, router)
             .with_graceful_shutdown(until_asked(stop.clone()))
             .await;
         stop.cancel();
