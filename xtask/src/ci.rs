@@ -14,21 +14,18 @@ use crate::{bundle, checks, prepare, root, server::Server};
 pub(crate) fn main() -> Result<ExitCode> {
     let started = Instant::now();
     step("format", || cargo(&["fmt", "--all", "--check"], &[]))?;
-    step("lints", || {
-        cargo(
-            &[
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--all-features",
-                "--",
-                "-D",
-                "warnings",
-            ],
-            &[],
-        )
+    // One build does both: the macros check the queries while the lints are found.
+    step("lints and queries", || {
+        prepare::check(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--",
+            "-D",
+            "warnings",
+        ])
     })?;
-    step("query metadata", || prepare::run(true))?;
     step("tests", tests)?;
     step("documents", || {
         cargo(

@@ -27,7 +27,7 @@ usage: cargo xtask <chore>
 
   ci                    every check of the project, in order of cheapness
   judges                the last step of ci: the outside programs judge a server
-  prepare [--check]     check the queries against a database, write operations/.sqlx
+  prepare               check the queries against a database, write operations/.sqlx
   mcpb                  pack the program for Claude Desktop
   peers [--bench]       install the outside programs that check us (see checks/README.md), or that we are measured
                         beside (see bench/README.md)
@@ -48,9 +48,7 @@ fn main() -> ExitCode {
     let done = match chore.as_str() {
         "ci" => ci::main(),
         "judges" => ci::judges(),
-        "prepare" => {
-            prepare::run(rest.iter().any(|word| word == "--check")).map(|()| ExitCode::SUCCESS)
-        }
+        "prepare" => prepare::run().map(|()| ExitCode::SUCCESS),
         "mcpb" => bundle::main(),
         "peers" => peers(rest.iter().any(|word| word == "--bench")),
         "mcp-checks" => checks::main(rest),

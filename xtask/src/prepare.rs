@@ -1,7 +1,7 @@
 //! `cargo xtask prepare`: checks every query against a real database and writes down what it found.
 //!
-//! The files in `operations/.sqlx` let everybody else build without a database. `--check` fails when they are not
-//! those of the present queries; the compiler has then checked each query against the present schema as well.
+//! The files in `operations/.sqlx` let everybody else build without a database. `cargo xtask ci` fails when they are
+//! not those of the present queries; the compiler has then checked each query against the present schema as well.
 
 use std::{
     collections::BTreeMap,
@@ -14,9 +14,46 @@ use serde_json::Value;
 
 use crate::{ci, root};
 
-/// Builds `operations` against a migrated database; writes the metadata, or compares it.
-pub(crate) fn run(check: bool) -> Result<()> {
-    let kept = root().join("operations/.sqlx");
+/// Builds `operations` against a migrated database and writes down what was found.
+pub(crate) fn run() -> Result<()> {
+    let (fresh, found) = checked(&["check", "-p", "operations"])?;
+    let kept = kept();
+    if kept.exists() {
+        fs::remove_dir_all(&kept)?;
+    }
+    fs::create_dir_all(&kept)?;
+    for file in found.keys() {
+        fs::copy(fresh.join(file), kept.join(file))?;
+    }
+    println!("{} queries written to operations/.sqlx", found.len());
+    Ok(())
+}
+
+/// Runs a cargo command that builds `operations` and fails when the kept metadata is not that of the queries in it.
+pub(crate) fn check(command: &[&str]) -> Result<()> {
+    let (_, found) = checked(command)?;
+    let known = queries(&kept())?;
+    let missing: Vec<_> = found
+        .iter()
+        .filter(|(file, _)| !known.contains_key(*file))
+        .map(|(_, query)| query)
+        .collect();
+    let stale: Vec<_> = known
+        .keys()
+        .filter(|file| !found.contains_key(*file))
+        .collect();
+    if !missing.is_empty() || !stale.is_empty() {
+        bail!(
+            "operations/.sqlx is not up to date; run `cargo xtask prepare`. New: {missing:#?} Gone: {stale:#?}"
+        );
+    }
+    println!("{} queries, all known", found.len());
+    Ok(())
+}
+
+/// Runs a cargo command with a migrated database to check queries on; returns the folder with the metadata it wrote,
+/// and the queries in it.
+fn checked(command: &[&str]) -> Result<(PathBuf, BTreeMap<PathBuf, String>)> {
     let fresh = ci::target().join("sqlx-fresh");
     if fresh.exists() {
         fs::remove_dir_all(&fresh)?;
@@ -42,41 +79,20 @@ pub(crate) fn run(check: bool) -> Result<()> {
         ("SQLX_OFFLINE", "false"),
         ("SQLX_OFFLINE_DIR", folder),
     ];
-    let built = ci::cargo(&["check", "-p", "operations"], &environment);
+    let built = ci::cargo(command, &environment);
     drop(database);
     cluster.close()?;
     built?;
-    let (found, known) = (queries(&fresh)?, queries(&kept)?);
+    let found = queries(&fresh)?;
     if found.is_empty() {
         bail!("no query was checked; is the crate `operations` still where it was?");
     }
-    if check {
-        let missing: Vec<_> = found
-            .iter()
-            .filter(|(file, _)| !known.contains_key(*file))
-            .map(|(_, query)| query)
-            .collect();
-        let stale: Vec<_> = known
-            .keys()
-            .filter(|file| !found.contains_key(*file))
-            .collect();
-        if !missing.is_empty() || !stale.is_empty() {
-            bail!(
-                "operations/.sqlx is not up to date; run `cargo xtask prepare`. New: {missing:#?} Gone: {stale:#?}"
-            );
-        }
-        println!("{} queries, all known", found.len());
-    } else {
-        if kept.exists() {
-            fs::remove_dir_all(&kept)?;
-        }
-        fs::create_dir_all(&kept)?;
-        for file in found.keys() {
-            fs::copy(fresh.join(file), kept.join(file))?;
-        }
-        println!("{} queries written to operations/.sqlx", found.len());
-    }
-    Ok(())
+    Ok((fresh, found))
+}
+
+/// Where the metadata is kept.
+fn kept() -> PathBuf {
+    root().join("operations/.sqlx")
 }
 
 /// The queries in a folder of metadata, by file name (a hash of the query).
