@@ -7,9 +7,10 @@ use serde_json::Value;
 use crate::{
     audit::ListChanges,
     check_ins::{CheckIn, GetDoorStatus, ListAttendees, UndoCheckIn},
-    events::{ArchiveEvent, CreateEvent, ListEvents, UpdateEvent},
+    events::{ArchiveEvent, CreateEvent, ListEvents},
     lifecycle::{
         CancelEvent, CreateSeries, DuplicateEvent, GetEvent, PublishEvent, UnpublishEvent,
+        UpdateEvent,
     },
     operation::{
         Entry,

@@ -35,10 +35,10 @@ impl Change for EventCreated {
 /// An event's details changed.
 #[derive(Debug, Serialize)]
 pub struct EventUpdated {
-    pub(super) event_id: EventId,
-    pub(super) title: String,
+    pub(crate) event_id: EventId,
+    pub(crate) title: String,
     /// Each field that changed, with its value before and after.
-    pub(super) changed: Vec<FieldChange>,
+    pub(crate) changed: Vec<FieldChange>,
 }
 
 impl Change for EventUpdated {

@@ -175,7 +175,7 @@ fn three_hours_after(starts: LocalTime) -> LocalTime {
 }
 
 /// A link people can follow: http or https, with a host.
-pub(super) fn link(url: &str) -> Result<String, CreateEventError> {
+pub(crate) fn link(url: &str) -> Result<String, CreateEventError> {
     let rest = url
         .strip_prefix("https://")
         .or_else(|| url.strip_prefix("http://"));

@@ -1,7 +1,7 @@
 //! Events: the shows people attend. Their times, place, texts and states.
 //!
-//! Owns `event`. Operations: `list_events`, `create_event`, `update_event`, `archive_event`; what reaches ticket
-//! types and orders (`get_event`, `publish_event`, `cancel_event`, `duplicate_event`) is in [`crate::lifecycle`].
+//! Owns `event`. Operations: `list_events`, `create_event`, `archive_event`; what reaches ticket types and orders
+//! (`get_event`, `update_event`, `publish_event`, `cancel_event`, `duplicate_event`) is in [`crate::lifecycle`].
 //! Changes: `event.created`, `event.updated`, `event.archived`.
 
 mod archive_event;
@@ -11,19 +11,17 @@ mod list_events;
 mod model;
 mod schedule;
 mod sql;
-mod update_event;
 
 pub use archive_event::{ArchiveEvent, ArchiveEventError};
 pub use create_event::{CreateEvent, CreateEventError, CreatedEvent};
 pub use list_events::ListEvents;
 pub use model::{Event, EventFormat, EventStatus, EventVenue, StoredStatus};
 pub use schedule::{Schedule, ScheduleError};
-pub use update_event::{UpdateEvent, UpdateEventError};
 
-pub(crate) use changes::EventCreated;
-pub(crate) use create_event::wanted_slug;
+pub(crate) use changes::{EventCreated, EventUpdated};
+pub(crate) use create_event::{link, wanted_slug};
 pub(crate) use schedule::resolve as resolve_time;
 pub(crate) use sql::{
-    NewEvent, StatusMove, free_slug, get, insert, insert_series, lock, overlapping, resolve,
-    set_status, share,
+    NewEvent, StatusMove, free_slug, get, has_prices, insert, insert_series, lock, overlapping,
+    resolve, set_status, share, update,
 };

@@ -286,7 +286,7 @@ pub(crate) async fn insert_series(
 }
 
 /// Writes the details of an event over the version it was read at; returns whether that was still the present one.
-pub(super) async fn update(conn: &mut PgConnection, cx: &Cx, event: &Event) -> sqlx::Result<bool> {
+pub(crate) async fn update(conn: &mut PgConnection, cx: &Cx, event: &Event) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "update event set slug = $3, title = $4, summary = $5, description = $6, format = $7, venue_id = $8,
            online_url = $9, starts_local = $10, ends_local = $11, zone = $12, starts_at = $13, ends_at = $14,
@@ -315,7 +315,7 @@ pub(super) async fn update(conn: &mut PgConnection, cx: &Cx, event: &Event) -> s
 }
 
 /// Whether anything is priced in the event's currency yet.
-pub(super) async fn has_prices(conn: &mut PgConnection, id: EventId) -> sqlx::Result<bool> {
+pub(crate) async fn has_prices(conn: &mut PgConnection, id: EventId) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"select exists (select from ticket_type where event_id = $1) as "exists!""#,
         id as _

@@ -1,8 +1,8 @@
-//! The course of an event, where it reaches ticket types and orders: shown whole, published, cancelled, copied,
-//! repeated.
+//! The course of an event, where it reaches ticket types and orders: shown whole, changed, published, cancelled,
+//! copied, repeated.
 //!
-//! Owns no table. Operations: `get_event`, `publish_event`, `unpublish_event`, `cancel_event`, `duplicate_event`,
-//! `create_series`. Changes: `event.published`, `event.unpublished`, `event.cancelled`, `series.created`.
+//! Owns no table. Operations: `get_event`, `update_event`, `publish_event`, `unpublish_event`, `cancel_event`,
+//! `duplicate_event`, `create_series`. Changes: `event.published`, `event.unpublished`, `event.cancelled`, `series.created`.
 
 mod cancel_event;
 pub mod changes;
@@ -14,6 +14,7 @@ mod publish_event;
 mod readiness;
 mod recurrence;
 mod unpublish_event;
+mod update_event;
 
 pub use cancel_event::{CancelEvent, CancelEventError, CancelledEvent};
 pub use copy::Moved;
@@ -24,3 +25,4 @@ pub use publish_event::{PublishEvent, PublishEventError, PublishedEvent};
 pub use readiness::Readiness;
 pub use recurrence::RuleError;
 pub use unpublish_event::{UnpublishEvent, UnpublishEventError};
+pub use update_event::{UpdateEvent, UpdateEventError};

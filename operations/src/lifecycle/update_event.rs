@@ -9,23 +9,20 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use store::{ResultExt as _, StoreError};
 
-use super::{
-    changes::EventUpdated,
-    create_event::{CreateEventError, CreatedEvent, link, wanted_slug},
-    model::{Event, EventFormat, EventStatus, EventVenue},
-    schedule::Schedule,
-    sql,
-};
 use crate::{
     App, Effect, Operation,
+    events::{
+        self, CreateEventError, CreatedEvent, Event, EventFormat, EventStatus, EventUpdated,
+        EventVenue, Schedule, link, wanted_slug,
+    },
     faults::{CHANGED_MEANWHILE, EVENT_CLOSED, NOTHING_GIVEN},
     field_change::{FieldChange, differing},
     lookup::LookupError,
-    venues,
+    ticket_types, venues,
 };
 
-/// Change an event. Fields left out stay; an empty text removes one. A new `zone` keeps the clock time. Ticket
-/// sales windows do not move with the date: check them with `list_ticket_types`.
+/// Change an event. Fields left out stay; an empty text removes one. A new `zone` keeps the clock time, of
+/// sales windows too. They do not move with the date: check them with `list_ticket_types`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct UpdateEvent {
     /// Event: id, slug or exact title.
@@ -74,7 +71,7 @@ impl Operation for UpdateEvent {
             return Err(UpdateEventError::NothingGiven);
         }
         let mut tx = app.store().write(cx).await?;
-        let before = sql::lock(tx.conn(), cx, &self.event).await?;
+        let before = events::lock(tx.conn(), cx, &self.event).await?;
         self.check_state(&before)?;
         let mut answer = CreatedEvent {
             event: before.clone(),
@@ -86,7 +83,7 @@ impl Operation for UpdateEvent {
             return Ok(tx.unchanged(answer).await?);
         }
         warn_of_overlaps(tx.conn(), &before, &mut answer).await?;
-        let updated = sql::update(tx.conn(), cx, &answer.event).await;
+        let updated = events::update(tx.conn(), cx, &answer.event).await;
         let updated = updated.on_constraint("event_slug_key", || {
             UpdateEventError::from(CreateEventError::SlugTaken(answer.event.slug.clone()))
         })?;
@@ -96,12 +93,19 @@ impl Operation for UpdateEvent {
                 version: before.version,
             });
         }
+        if answer.event.zone != before.zone {
+            let zone = &answer.event.zone;
+            let stuck = ticket_types::rezone(tx.conn(), cx, before.id, zone).await?;
+            answer.warnings.extend(stuck.into_iter().map(|name| {
+                format!("The sales window of {name:?} stays where it was: clocks change within it.")
+            }));
+        }
         let change = EventUpdated {
             event_id: before.id,
             changed: differences(&before, &answer.event),
             title: before.title,
         };
-        answer.event = sql::get(tx.conn(), cx, before.id).await?;
+        answer.event = events::get(tx.conn(), cx, before.id).await?;
         Ok(tx.commit(change, answer).await?)
     }
 }
@@ -122,7 +126,7 @@ async fn warn_of_overlaps(
         return Ok(());
     };
     let schedule = Schedule::derived(after.starts, after.ends, after.zone.clone());
-    let others = sql::overlapping(conn, venue.id, &schedule, Some(after.id)).await?;
+    let others = events::overlapping(conn, venue.id, &schedule, Some(after.id)).await?;
     let warning = |title| format!("{title:?} is at {} at the same time.", venue.name);
     answer.warnings.extend(others.iter().map(warning));
     Ok(())
@@ -209,7 +213,7 @@ impl UpdateEvent {
             }
         }
         if let Some(currency) = self.currency.filter(|new| *new != before.currency) {
-            if sql::has_prices(conn, before.id).await? {
+            if events::has_prices(conn, before.id).await? {
                 return Err(UpdateEventError::CurrencyFixed {
                     currency: before.currency,
                 });
@@ -464,7 +468,8 @@ mod tests {
     use super::*;
     use crate::{
         events::ArchiveEvent,
-        testing::{Scene, assert_refused, new_event},
+        testing::{Scene, assert_refused, new_event, selling},
+        ticket_types::{ListTicketTypes, SaleState, SaveTicketType},
     };
 
     async fn gala(scene: &Scene) -> Event {
@@ -660,5 +665,34 @@ mod tests {
                 ..update(&event)
             })
             .await;
+    }
+
+    #[tokio::test]
+    async fn a_new_zone_keeps_the_clock_times_of_sales_windows() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 10).await;
+        let window = SaveTicketType {
+            sales_start: Patch::Set("2027-01-20T09:00".parse().unwrap()),
+            sales_end: Patch::Set("2027-01-30T18:00".parse().unwrap()),
+            ..selling(event.id, "Early", 2000, 5)
+        };
+        scene.run(window).await.unwrap();
+        let types = ListTicketTypes {
+            event: event.id.into(),
+        };
+        let state = async |now: &str| {
+            let answer = scene.app.run(&scene.at(now), types.clone()).await.unwrap();
+            let early = answer.ticket_types.into_iter().find(|t| t.name == "Early");
+            early.unwrap().state
+        };
+        // 18:00 in Berlin is 17:00 UTC, in New York it is 23:00 UTC.
+        assert_eq!(state("2027-01-30T20:00:00Z").await, SaleState::Over);
+        let update = UpdateEvent {
+            zone: Some("America/New_York".parse().unwrap()),
+            ..UpdateEvent::of(event.id.into())
+        };
+        scene.run(update).await.unwrap();
+        assert_eq!(state("2027-01-30T20:00:00Z").await, SaleState::OnSale);
+        assert_eq!(state("2027-01-30T23:30:00Z").await, SaleState::Over);
     }
 }

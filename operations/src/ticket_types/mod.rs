@@ -13,6 +13,7 @@ mod model;
 mod save_ticket_type;
 mod sql;
 mod warnings;
+mod zone;
 
 pub use archive_ticket_type::{ArchiveTicketType, ArchivedTicketType};
 pub use errors::SaveTicketTypeError;
@@ -24,3 +25,4 @@ pub(crate) use copy::{Copied, copy_all};
 pub(crate) use model::{Offer, find, sale_state, summaries};
 pub(crate) use sql::offers;
 pub(crate) use warnings::venue as over_venue;
+pub(crate) use zone::rezone;

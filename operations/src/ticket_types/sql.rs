@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{Cx, EventId, TicketTypeId};
+use domain::{Cx, EventId, LocalTime, TicketTypeId, Timestamp};
 use sqlx::PgConnection;
 
 use super::model::{Offer, Taken};
@@ -135,4 +135,43 @@ pub(super) async fn archive(
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// The sales windows of an event's ticket types as the clock shows them, archived ones too: id, name, start, end.
+pub(super) async fn windows(
+    conn: &mut PgConnection,
+    event_id: EventId,
+) -> sqlx::Result<Vec<(TicketTypeId, String, Option<LocalTime>, Option<LocalTime>)>> {
+    let rows = sqlx::query!(
+        r#"select id, name as "name: String", sales_start_local, sales_end_local from ticket_type
+         where event_id = $1 and (sales_start_local is not null or sales_end_local is not null)"#,
+        event_id as _
+    )
+    .fetch_all(conn)
+    .await?;
+    let windows = rows
+        .into_iter()
+        .map(|row| (row.id, row.name, row.sales_start_local, row.sales_end_local));
+    Ok(windows.collect())
+}
+
+/// Writes the instants of a sales window whose clock times stay.
+pub(super) async fn set_instants(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    id: TicketTypeId,
+    starts_at: Option<Timestamp>,
+    ends_at: Option<Timestamp>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update ticket_type set sales_start_at = $2, sales_end_at = $3, version = version + 1, updated_at = $4
+         where id = $1",
+        id as _,
+        starts_at as _,
+        ends_at as _,
+        cx.now as _
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
