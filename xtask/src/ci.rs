@@ -40,9 +40,9 @@ pub(crate) fn main() -> Result<ExitCode> {
 
 /// Builds the program and lets the outside judges loose on it.
 pub(crate) fn judges() -> Result<ExitCode> {
-    step("program", || {
-        cargo(&["build", "--workspace", "--all-features"], &[])
-    })?;
+    // With all targets it is the tests' build: other targets would mean other features, and most of it anew.
+    let build = ["build", "--workspace", "--all-features", "--all-targets"];
+    step("program", || cargo(&build, &[]))?;
     let mut all = checks::Tally::default();
     step("outside judges", || judged(&mut all))?;
     Ok(all.finish())
