@@ -60,13 +60,11 @@ pub(crate) async fn resolve(
     let by_slug = select_events!("where event.slug = lower($1)", name)
         .fetch_optional(&mut *conn)
         .await?;
-    match by_slug {
-        Some(row) => Ok(row.seen(cx)),
-        None => {
-            let id = find(conn, name).await?;
-            get(conn, cx, id).await
-        }
+    if let Some(row) = by_slug {
+        return Ok(row.seen(cx));
     }
+    let id = find(conn, name).await?;
+    get(conn, cx, id).await
 }
 
 /// Like [`resolve`], and holds the event's row until the transaction ends.
