@@ -13,14 +13,14 @@ use sqlx::{
 
 /// `events::sql::resolve`, of a slug
 const EVENT: &str = "select event.id, event.slug, event.title, event.summary, event.description, \
-       event.status, event.format, event.venue_id, venue.name as venue_name, venue.city as venue_city, \
+       event.status as status, event.format, event.venue_id, venue.name as venue_name, venue.city as venue_city, \
        venue.capacity as venue_capacity, event.online_url, event.starts_local, event.ends_local, event.zone, \
        event.starts_at, event.ends_at, event.currency, event.series_id, event.source_id, event.version, \
        event.published_at, event.cancelled_at, event.cancellation_reason \
      from event left join venue on venue.id = event.venue_id where event.slug = lower($1)";
 
 /// `ticket_types::sql::offers`
-const OFFERS: &str = "select t.id, t.event_id, t.name, t.description, t.price_amount, t.price_currency, t.position, \
+const OFFERS: &str = "select t.id, t.event_id, t.name as name, t.description, t.price_amount, t.price_currency, t.position, \
        t.visibility, t.sales_start_local, t.sales_end_local, t.sales_start_at, t.sales_end_at, \
        t.min_per_order, t.max_per_order, t.version, t.pool_id, p.name as pool_name, p.capacity, \
        p.held_count, p.sold_count, p.blocked_count, t.archived_at is not null as is_archived \
@@ -29,8 +29,9 @@ const OFFERS: &str = "select t.id, t.event_id, t.name, t.description, t.price_am
      order by t.position, t.id";
 
 /// `reports::sql::totals_of`
-const TOTALS: &str = "select o.paid, o.pending, o.cancelled, o.expired, o.pending_amount, o.gross, o.refunded, \
-       p.sold, f.comps, p.capacity \
+const TOTALS: &str = "select o.paid as paid, o.pending as pending, o.cancelled as cancelled, \
+       o.expired as expired, o.pending_amount as pending_amount, o.gross as gross, o.refunded as refunded, \
+       p.sold as sold, f.comps as comps, p.capacity \
      from \
        (select count(*) filter (where status = 'paid') as paid, \
           count(*) filter (where status = 'pending') as pending, \
@@ -161,5 +162,42 @@ impl Direct {
     pub(crate) async fn version(&self) -> Result<String> {
         let version = sqlx::query_scalar("select current_setting('server_version')");
         Ok(version.fetch_one(&self.pool).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A statement without its type hints (`as "name: Type"`, `as "name!"`) and without its layout.
+    fn bare(statement: &str) -> String {
+        let mut bare = String::new();
+        let pieces = statement.split('"').enumerate();
+        for (index, piece) in pieces {
+            let hint = index % 2 == 1;
+            let end = if hint {
+                piece.find([':', '!', '?'])
+            } else {
+                None
+            };
+            bare.push_str(&piece[..end.unwrap_or(piece.len())]);
+        }
+        let words: Vec<&str> = bare.split_whitespace().collect();
+        words.join(" ")
+    }
+
+    #[test]
+    fn asks_what_the_operations_ask() {
+        let known = crate::root().join("operations/.sqlx");
+        let mut operations = Vec::new();
+        for file in std::fs::read_dir(known).unwrap() {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            let query: Value = serde_json::from_str(&text).unwrap();
+            operations.push(bare(query["query"].as_str().unwrap()));
+        }
+        for copy in [EVENT, OFFERS, TOTALS, ORDERS] {
+            let copy = bare(copy);
+            assert!(operations.contains(&copy), "no operation asks: {copy}");
+        }
     }
 }
