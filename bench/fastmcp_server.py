@@ -9,7 +9,6 @@ stateless HTTP with plain JSON answers, no access log.
 import json
 import sys
 from contextlib import asynccontextmanager
-from datetime import datetime, timezone
 
 import asyncpg
 from fastmcp import FastMCP
@@ -42,21 +41,16 @@ async def transaction():
 
 
 server = FastMCP("peer", lifespan=lifespan)
-EVER = (datetime(1970, 1, 1, tzinfo=timezone.utc), datetime.max.replace(tzinfo=timezone.utc))
 
 
 @server.tool
 async def get_event(event: str) -> dict:
     """One event with its ticket types, how many are left, and what was sold so far."""
     async with transaction() as connection:
-        found = await connection.fetch(QUERIES["find"], event)
-        chosen = found[0]["id"]
-        row = await connection.fetchrow(QUERIES["event"], chosen)
-        offers = await connection.fetch(QUERIES["offers"], chosen, None)
-        taken = await connection.fetch(QUERIES["taken"], chosen)
-        totals = await connection.fetchrow(QUERIES["totals"], chosen, *EVER)
-    taken_of = {each["id"]: dict(each) for each in taken}
-    types = [{**offer, **taken_of.get(offer["id"], {})} for offer in offers]
+        row = await connection.fetchrow(QUERIES["event"], event)
+        offers = await connection.fetch(QUERIES["offers"], row["id"], None)
+        totals = await connection.fetchrow(QUERIES["totals"], row["id"])
+    types = [dict(offer) for offer in offers]
     return {"event": dict(row), "ticket_types": types, "totals": dict(totals)}
 
 

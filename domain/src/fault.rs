@@ -61,28 +61,75 @@ impl FaultSpec {
     pub const fn new(kind: FaultKind, code: &'static str, next: &'static str) -> Self {
         Self { code, kind, next }
     }
+
+    /// A failure of this kind that one input field is to blame for.
+    pub fn at(self, field: impl Into<String>) -> Facts {
+        Facts::from(self).at(field)
+    }
+}
+
+/// What a failure says of itself beside its sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The fixed part.
+    pub spec: FaultSpec,
+    /// The input field at fault, as a path (`items[0].quantity`), where there is one.
+    pub field: Option<String>,
+    /// What the caller may have meant, best first: names with their ids.
+    pub candidates: Vec<Candidate>,
+}
+
+impl From<FaultSpec> for Facts {
+    fn from(spec: FaultSpec) -> Self {
+        Self {
+            spec,
+            field: None,
+            candidates: Vec::new(),
+        }
+    }
+}
+
+impl Facts {
+    /// The same, with another field to blame.
+    #[must_use]
+    pub fn at(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// The same, with what may have been meant.
+    #[must_use]
+    pub fn near(mut self, candidates: &[Candidate]) -> Self {
+        self.candidates = candidates.to_vec();
+        self
+    }
 }
 
 /// A failure of an operation, as a business fact.
 ///
 /// `Display` is a sentence for the caller with the values in it, never the database's words.
 pub trait Fault: Error + Send + Sync + 'static {
-    /// Every spec [`Self::spec`] can return, for the generated list of errors.
+    /// Every spec of [`Self::facts`], for the generated list of errors.
     fn specs() -> Vec<FaultSpec>
     where
         Self: Sized;
 
-    /// The fixed part of this failure.
-    fn spec(&self) -> FaultSpec;
+    /// What this failure says. One that only passes on another's answers with that one's facts.
+    fn facts(&self) -> Facts;
 
-    /// The input field at fault, as a path (`items[0].quantity`), where there is one.
-    fn field(&self) -> Option<String> {
-        None
+    /// The fixed part of this failure.
+    fn spec(&self) -> FaultSpec {
+        self.facts().spec
     }
 
-    /// What the caller may have meant, best first: names with their ids.
+    /// The input field at fault.
+    fn field(&self) -> Option<String> {
+        self.facts().field
+    }
+
+    /// What the caller may have meant.
     fn candidates(&self) -> Vec<Candidate> {
-        Vec::new()
+        self.facts().candidates
     }
 }
 
@@ -118,7 +165,11 @@ pub struct Failure {
 impl Failure {
     /// Erases a fault's type. Internal ones lose their words: those are in the log.
     pub fn of(fault: &impl Fault) -> Self {
-        let spec = fault.spec();
+        let Facts {
+            spec,
+            field,
+            candidates,
+        } = fault.facts();
         let internal = spec.kind == FaultKind::Internal;
         Self {
             kind: spec.kind,
@@ -129,8 +180,71 @@ impl Failure {
                 fault.to_string()
             },
             next: spec.next,
-            field: fault.field(),
-            candidates: fault.candidates(),
+            field,
+            candidates,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GONE: FaultSpec = FaultSpec::new(FaultKind::NotFound, "gone", "Look again.");
+
+    #[derive(Debug, thiserror::Error)]
+    enum Lower {
+        #[error("gone")]
+        Gone(Vec<Candidate>),
+    }
+
+    impl Fault for Lower {
+        fn specs() -> Vec<FaultSpec> {
+            vec![GONE]
+        }
+
+        fn facts(&self) -> Facts {
+            let Self::Gone(candidates) = self;
+            GONE.at("event").near(candidates)
+        }
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    enum Upper {
+        #[error(transparent)]
+        Lower(Lower),
+        #[error("gone too")]
+        Item(usize, Lower),
+    }
+
+    impl Fault for Upper {
+        fn specs() -> Vec<FaultSpec> {
+            Lower::specs()
+        }
+
+        fn facts(&self) -> Facts {
+            match self {
+                Self::Lower(error) => error.facts(),
+                Self::Item(index, error) => error.facts().at(format!("items[{index}]")),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_passed_on_keeps_its_field_and_candidates() {
+        let gala = Candidate {
+            id: "evt_1".to_owned(),
+            name: "Gala".to_owned(),
+        };
+        let lower = || Lower::Gone(vec![gala.clone()]);
+        let failure = Failure::of(&Upper::Lower(lower()));
+        assert_eq!(
+            (failure.code, failure.field.as_deref()),
+            ("gone", Some("event"))
+        );
+        assert_eq!(failure.candidates, std::slice::from_ref(&gala));
+        let failure = Failure::of(&Upper::Item(2, lower()));
+        assert_eq!(failure.field.as_deref(), Some("items[2]"));
+        assert_eq!(failure.candidates, std::slice::from_ref(&gala));
     }
 }

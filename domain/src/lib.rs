@@ -21,7 +21,7 @@ pub mod time;
 pub use change::{Change, Recorded, Subject};
 pub use context::{Actor, Cx};
 pub use date::LocalDate;
-pub use fault::{Fault, FaultKind, FaultSpec};
+pub use fault::{Facts, Fault, FaultKind, FaultSpec};
 pub use ids::*;
 pub use money::{Currency, Money};
 pub use page::{Cursor, Page, PageRequest};

@@ -36,6 +36,8 @@ const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 pub fn router(app: App, options: Options) -> Router {
     let door = Arc::new(Door::new(&app, &options));
     let mut config = StreamableHttpServerConfig::default()
+        // What has one answer is answered plainly; where more is to be said, the answer becomes a stream by itself.
+        .with_json_response(true)
         .with_cancellation_token(options.shutdown.clone())
         .with_allowed_origins(options.allowed_origins.clone());
     config

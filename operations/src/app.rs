@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, sync::Arc, time::Instant};
 
-use domain::{Cx, Fault, FaultKind, FaultSpec, Permission, context::Mode};
+use domain::{Cx, Facts, Fault, FaultKind, FaultSpec, Permission, context::Mode};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use sha2::{Digest, Sha256};
 use store::{Remembered, Sessions, Store, StoreError};
@@ -242,30 +242,14 @@ impl<E: Fault> Fault for RunError<E> {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::Forbidden { .. } => FORBIDDEN,
-            Self::Limited => LIMITED,
-            Self::KeyReused => KEY_REUSED,
-            Self::KeyMalformed => KEY_MALFORMED,
-            Self::Store(error) => error.spec(),
-            Self::Operation(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        if let Self::Operation(error) = self {
-            error.field()
-        } else {
-            None
-        }
-    }
-
-    fn candidates(&self) -> Vec<domain::fault::Candidate> {
-        if let Self::Operation(error) = self {
-            error.candidates()
-        } else {
-            Vec::new()
+            Self::Forbidden { .. } => FORBIDDEN.into(),
+            Self::Limited => LIMITED.into(),
+            Self::KeyReused => KEY_REUSED.into(),
+            Self::KeyMalformed => KEY_MALFORMED.into(),
+            Self::Store(error) => error.facts(),
+            Self::Operation(error) => error.facts(),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! field of 32 elements: each character is multiplied by a different power of the generator of x⁵ + x² + 1, and the
 //! products are added. One wrong character, or any two swapped, never go unnoticed in codes of up to 31 characters.
 
-use domain::{Cx, Fault, FaultKind, FaultSpec, fault::Candidate};
+use domain::{Cx, Facts, Fault, FaultKind, FaultSpec};
 use store::StoreError;
 
 use crate::lookup::LookupError;
@@ -130,24 +130,10 @@ impl Fault for CodeLookupError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::Malformed { .. } => MALFORMED,
-            Self::Lookup(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        match self {
-            Self::Malformed { field, .. } => Some((*field).to_owned()),
-            Self::Lookup(error) => error.field(),
-        }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        match self {
-            Self::Malformed { .. } => Vec::new(),
-            Self::Lookup(error) => error.candidates(),
+            Self::Malformed { field, .. } => MALFORMED.at(*field),
+            Self::Lookup(error) => error.facts(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Finding what a caller means: by id, by exact name, and otherwise saying what was near.
 
-use domain::{Fault, FaultKind, FaultSpec, fault::Candidate};
+use domain::{Facts, Fault, FaultKind, FaultSpec, fault::Candidate};
 use store::StoreError;
 
 /// A reference that leads to nothing, or to several things.
@@ -56,29 +56,15 @@ impl Fault for LookupError {
         vec![NOT_FOUND, AMBIGUOUS]
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::NotFound { .. } => NOT_FOUND,
-            Self::Ambiguous { .. } => AMBIGUOUS,
-            Self::Store(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        match self {
-            Self::NotFound { noun, .. } | Self::Ambiguous { noun, .. } => {
-                Some(noun.replace(' ', "_"))
-            }
-            Self::Store(_) => None,
-        }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        match self {
-            Self::NotFound { candidates, .. } | Self::Ambiguous { candidates, .. } => {
-                candidates.clone()
-            }
-            Self::Store(_) => Vec::new(),
+            Self::NotFound {
+                noun, candidates, ..
+            } => NOT_FOUND.at(noun.replace(' ', "_")).near(candidates),
+            Self::Ambiguous {
+                noun, candidates, ..
+            } => AMBIGUOUS.at(noun.replace(' ', "_")).near(candidates),
+            Self::Store(error) => error.facts(),
         }
     }
 }

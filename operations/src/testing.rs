@@ -16,6 +16,7 @@ use crate::{
     orders::{self, Buyer, ItemRequest, OrderDetail, PlaceOrder},
     organizations::{FoundOrganization, found_organization},
     permission::Role,
+    reports,
     ticket_types::{SaveTicketType, TicketType},
     tickets::{self, Ticket},
     venues::{SaveVenue, Venue},
@@ -158,7 +159,8 @@ impl Scene {
         tx.unchanged(()).await.expect("nothing is in the way");
     }
 
-    /// Asserts that the counters of all pools and the sums of all orders are what their rows add up to.
+    /// Asserts that the counters of all pools, the sums of all orders and the totals of all events are what their
+    /// rows add up to.
     pub async fn reconcile(&self) {
         let mut tx = self
             .app
@@ -170,6 +172,12 @@ impl Scene {
             .await
             .expect("the query fits the schema");
         assert_eq!(found, Vec::<String>::new());
+        let both = reports::both_ways(tx.conn(), &self.cx)
+            .await
+            .expect("the queries fit the schema");
+        for (kept, counted) in both {
+            assert_eq!(kept, counted);
+        }
     }
 
     /// The audit trail, oldest first.

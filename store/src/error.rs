@@ -1,6 +1,6 @@
 //! What can go wrong between a query and its rows, in the product's words.
 
-use domain::{Fault, FaultKind, FaultSpec};
+use domain::{Facts, Fault, FaultKind, FaultSpec};
 
 /// A failure of the store. The database's own words stay in `source`, for the log.
 #[derive(Debug, thiserror::Error)]
@@ -86,8 +86,8 @@ impl Fault for StoreError {
         ]
     }
 
-    fn spec(&self) -> FaultSpec {
-        match self {
+    fn facts(&self) -> Facts {
+        let spec = match self {
             Self::Unavailable(_) => UNAVAILABLE,
             Self::Contended(_) => CONTENDED,
             Self::TooSlow(_) => TOO_SLOW,
@@ -96,7 +96,8 @@ impl Fault for StoreError {
             Self::PreviewChanged => PREVIEW_CHANGED,
             Self::AlreadyDone => ALREADY_DONE,
             Self::Internal(_) => INTERNAL,
-        }
+        };
+        spec.into()
     }
 }
 

@@ -64,7 +64,34 @@ impl Store {
             .run(self.primary())
             .await
             .map_err(|error| StoreError::Internal(error.into()))?;
+        if before > 0 {
+            self.maintain("analyze").await?;
+        }
         Ok(before)
+    }
+
+    /// Does at once, after many rows were loaded, what `PostgreSQL` would do by itself within minutes: gathers
+    /// statistics and notes which pages every reader may see. Needs the owner's URL.
+    pub async fn settle(&self) -> Result<(), StoreError> {
+        self.maintain("vacuum (analyze)").await
+    }
+
+    /// Runs a command on each table that holds something. An empty one is better left unknown: the planner then
+    /// expects it to fill, and does not plan for nothing.
+    async fn maintain(&self, command: &str) -> Result<(), StoreError> {
+        let tables: Vec<String> = sqlx::query_scalar(
+            "select oid::regclass::text from pg_class
+             where relnamespace = 'public'::regnamespace and relkind = 'r' and pg_relation_size(oid) > 0
+             order by relname",
+        )
+        .fetch_all(self.primary())
+        .await?;
+        for table in tables {
+            sqlx::query(AssertSqlSafe(format!("{command} {table}")))
+                .execute(self.primary())
+                .await?;
+        }
+        Ok(())
     }
 
     /// Compares the database with this program's migrations; changes nothing.

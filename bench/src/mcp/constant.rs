@@ -68,7 +68,7 @@ pub(crate) async fn serve(listen: Option<SocketAddr>) -> Result<()> {
     let service = StreamableHttpService::new(
         || Ok(Constant),
         Arc::new(LocalSessionManager::default()),
-        StreamableHttpServerConfig::default(),
+        StreamableHttpServerConfig::default().with_json_response(true),
     );
     let listener = tokio::net::TcpListener::bind(address).await?;
     let router = Router::new().route("/mcp", axum::routing::any_service(service));

@@ -1,6 +1,5 @@
 //! What `get_event` and `list_orders` ask the database, as text: asked here without EventOS, and handed to the
-//! Python server, so that all contestants ask the same. Copied from the operations, without their type hints; a
-//! statement that an operation repeats stands here once.
+//! Python server, so that all contestants ask the same. Copied from the operations, without their type hints.
 
 use std::str::FromStr as _;
 
@@ -12,25 +11,16 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions, PgRow},
 };
 
-/// `events::sql::find`
-const FIND: &str = "select id, title, starts_local, slug = lower($1) as by_slug, \
-       slug = lower($1) or search_form(title) = search_form($1) as exact \
-     from event \
-     where slug = lower($1) or search_text % search_form($1) or search_text like '%' || search_form($1) || '%' \
-     order by (slug = lower($1)) desc, (search_form(title) = search_form($1)) desc, \
-       word_similarity(search_form($1), search_text) desc, starts_at desc \
-     limit 5";
-
-/// `events::sql::get`
+/// `events::sql::resolve`, of a slug
 const EVENT: &str = "select event.id, event.slug, event.title, event.summary, event.description, \
-       event.status, event.format, event.venue_id, venue.name as venue_name, venue.city as venue_city, \
+       event.status as status, event.format, event.venue_id, venue.name as venue_name, venue.city as venue_city, \
        venue.capacity as venue_capacity, event.online_url, event.starts_local, event.ends_local, event.zone, \
        event.starts_at, event.ends_at, event.currency, event.series_id, event.source_id, event.version, \
        event.published_at, event.cancelled_at, event.cancellation_reason \
-     from event left join venue on venue.id = event.venue_id where event.id = $1";
+     from event left join venue on venue.id = event.venue_id where event.slug = lower($1)";
 
 /// `ticket_types::sql::offers`
-const OFFERS: &str = "select t.id, t.event_id, t.name, t.description, t.price_amount, t.price_currency, t.position, \
+const OFFERS: &str = "select t.id, t.event_id, t.name as name, t.description, t.price_amount, t.price_currency, t.position, \
        t.visibility, t.sales_start_local, t.sales_end_local, t.sales_start_at, t.sales_end_at, \
        t.min_per_order, t.max_per_order, t.version, t.pool_id, p.name as pool_name, p.capacity, \
        p.held_count, p.sold_count, p.blocked_count, t.archived_at is not null as is_archived \
@@ -38,49 +28,25 @@ const OFFERS: &str = "select t.id, t.event_id, t.name, t.description, t.price_am
      where t.event_id = $1 and (t.archived_at is null or t.id = $2) \
      order by t.position, t.id";
 
-/// `ticket_types::sql::taken`
-const TAKEN: &str = "select t.id, coalesce(pending.held, 0) as held, coalesce(issued.sold, 0) as sold \
-     from ticket_type t \
-     left join (select i.ticket_type_id, sum(i.quantity)::integer as held \
-                from orders o join order_item i on i.order_id = o.id \
-                where o.event_id = $1 and o.status = 'pending' group by 1) pending on pending.ticket_type_id = t.id \
-     left join (select ticket_type_id, count(*)::integer as sold \
-                from ticket where event_id = $1 and status = 'valid' group by 1) issued on issued.ticket_type_id = t.id \
-     where t.event_id = $1";
-
-/// `reports::sql::by_event`
-const TOTALS: &str = "select event.id, event.title, event.starts_local, event.zone, event.status, \
-       event.ends_at, event.currency, o.paid as orders_paid, o.pending as orders_pending, \
-       o.cancelled as orders_cancelled, o.expired as orders_expired, o.pending_amount, \
-       p.amount as gross_amount, r.amount as refunded_amount, t.sold as tickets_sold, t.comps as comp_count, c.capacity \
-     from event \
-       cross join lateral ( \
-         select count(*) filter (where status = 'paid' and paid_at >= $2 and paid_at < $3) as paid, \
-           count(*) filter (where status = 'pending' and placed_at >= $2 and placed_at < $3) as pending, \
-           count(*) filter (where status = 'cancelled' and cancelled_at >= $2 and cancelled_at < $3) as cancelled, \
-           count(*) filter (where status = 'expired' and placed_at >= $2 and placed_at < $3) as expired, \
-           coalesce(sum(total_amount - paid_amount) \
-             filter (where status = 'pending' and placed_at >= $2 and placed_at < $3), 0)::bigint as pending_amount \
-         from orders where orders.event_id = event.id) o \
-       cross join lateral ( \
-         select coalesce(sum(payment.amount), 0)::bigint as amount \
-         from payment join orders on orders.id = payment.order_id \
-         where orders.event_id = event.id and payment.received_at >= $2 and payment.received_at < $3) p \
-       cross join lateral ( \
-         select coalesce(sum(refund.amount), 0)::bigint as amount \
-         from refund join orders on orders.id = refund.order_id \
-         where orders.event_id = event.id and refund.created_at >= $2 and refund.created_at < $3) r \
-       cross join lateral ( \
-         select count(*) as sold, count(*) filter (where order_item.unit_amount = 0) as comps \
-         from ticket join order_item on order_item.id = ticket.order_item_id \
-         where ticket.event_id = event.id and ticket.status = 'valid' and ticket.issued_at >= $2 and ticket.issued_at < $3) t \
-       cross join lateral ( \
-         select case when bool_and(capacity is not null) then sum(capacity) end as capacity \
-         from capacity_pool where capacity_pool.event_id = event.id) c \
-     where case when $1::uuid is null \
-         then event.status <> 'draft' or exists (select from orders where orders.event_id = event.id) \
-         else event.id = $1 end \
-     order by event.starts_at desc, event.id desc";
+/// `reports::sql::totals_of`
+const TOTALS: &str = "select o.paid as paid, o.pending as pending, o.cancelled as cancelled, \
+       o.expired as expired, o.pending_amount as pending_amount, o.gross as gross, o.refunded as refunded, \
+       p.sold as sold, f.comps as comps, p.capacity \
+     from \
+       (select count(*) filter (where status = 'paid') as paid, \
+          count(*) filter (where status = 'pending') as pending, \
+          count(*) filter (where status = 'cancelled') as cancelled, \
+          count(*) filter (where status = 'expired') as expired, \
+          coalesce(sum(total_amount - paid_amount) filter (where status = 'pending'), 0)::bigint as pending_amount, \
+          coalesce(sum(paid_amount), 0)::bigint as gross, \
+          coalesce(sum(refunded_amount), 0)::bigint as refunded \
+        from orders where event_id = $1) o, \
+       (select coalesce(sum(sold_count), 0)::bigint as sold, \
+          case when bool_and(capacity is not null) then sum(capacity) end as capacity \
+        from capacity_pool where event_id = $1) p, \
+       (select count(*) as comps \
+        from order_item i join ticket t on t.order_id = i.order_id and t.order_item_id = i.id \
+        where i.event_id = $1 and i.unit_amount = 0 and t.status = 'valid') f";
 
 /// `orders::sql::list`
 const ORDERS: &str = "select orders.id, orders.number, orders.status, orders.event_id, event.title as event_title, \
@@ -139,8 +105,8 @@ impl Direct {
     /// What the Python server needs to ask the same.
     pub(crate) fn for_python(&self, url: &str) -> Value {
         json!({
-            "url": url, "opening": self.opening, "find": FIND, "event": EVENT, "offers": OFFERS,
-            "taken": TAKEN, "totals": TOTALS, "orders": ORDERS,
+            "url": url, "opening": self.opening, "event": EVENT, "offers": OFFERS, "totals": TOTALS,
+            "orders": ORDERS,
         })
     }
 
@@ -159,20 +125,11 @@ impl Direct {
             .pool
             .begin_with(AssertSqlSafe(self.opening.clone()))
             .await?;
-        let found = sqlx::query(FIND)
-            .bind(EVENT_SLUG)
-            .fetch_all(&mut *tx)
-            .await?;
-        let id: EventId = found.first().context("no such event")?.try_get("id")?;
-        sqlx::query(EVENT).bind(id).fetch_one(&mut *tx).await?;
+        let event = sqlx::query(EVENT).bind(EVENT_SLUG).fetch_one(&mut *tx);
+        let id: EventId = event.await?.try_get("id")?;
         let offers = sqlx::query(OFFERS).bind(id).bind(None::<EventId>);
         let offers = offers.fetch_all(&mut *tx).await?;
-        sqlx::query(TAKEN).bind(id).fetch_all(&mut *tx).await?;
-        let totals = sqlx::query(TOTALS)
-            .bind(id)
-            .bind(Timestamp::from_microseconds(0))
-            .bind(Timestamp::from_microseconds(i64::MAX));
-        totals.fetch_one(&mut *tx).await?;
+        sqlx::query(TOTALS).bind(id).fetch_one(&mut *tx).await?;
         Ok(offers)
     }
 
@@ -205,5 +162,42 @@ impl Direct {
     pub(crate) async fn version(&self) -> Result<String> {
         let version = sqlx::query_scalar("select current_setting('server_version')");
         Ok(version.fetch_one(&self.pool).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A statement without its type hints (`as "name: Type"`, `as "name!"`) and without its layout.
+    fn bare(statement: &str) -> String {
+        let mut bare = String::new();
+        let pieces = statement.split('"').enumerate();
+        for (index, piece) in pieces {
+            let hint = index % 2 == 1;
+            let end = if hint {
+                piece.find([':', '!', '?'])
+            } else {
+                None
+            };
+            bare.push_str(&piece[..end.unwrap_or(piece.len())]);
+        }
+        let words: Vec<&str> = bare.split_whitespace().collect();
+        words.join(" ")
+    }
+
+    #[test]
+    fn asks_what_the_operations_ask() {
+        let known = crate::root().join("operations/.sqlx");
+        let mut operations = Vec::new();
+        for file in std::fs::read_dir(known).unwrap() {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            let query: Value = serde_json::from_str(&text).unwrap();
+            operations.push(bare(query["query"].as_str().unwrap()));
+        }
+        for copy in [EVENT, OFFERS, TOTALS, ORDERS] {
+            let copy = bare(copy);
+            assert!(operations.contains(&copy), "no operation asks: {copy}");
+        }
     }
 }

@@ -66,6 +66,10 @@ pub(crate) async fn load(store: &Store) -> Result<Option<String>> {
             "Demonstration orders so far"
         );
     }
+    store
+        .settle()
+        .await
+        .context("the demonstration was loaded, but the database could not be told")?;
     Ok(Some(format!(
         "Made {:?} with 8 events, {} orders ({} cancelled), {} tickets and {} check-ins.",
         command.name.as_str(),

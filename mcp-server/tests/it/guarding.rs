@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use domain::{Cx, Fault, FaultKind, FaultSpec, Permission};
+use domain::{Cx, Facts, Fault, FaultKind, FaultSpec, Permission};
 use operations::{
     App, Effect, Entry, Operation, Shelf::Shown, Toolset::Organization, operation::entry,
     testing::Scene, venues::SaveVenue,
@@ -51,8 +51,8 @@ impl Fault for Refused {
         vec![FaultSpec::new(FaultKind::Conflict, "refused", "Give up.")]
     }
 
-    fn spec(&self) -> FaultSpec {
-        self.0
+    fn facts(&self) -> Facts {
+        self.0.into()
     }
 }
 

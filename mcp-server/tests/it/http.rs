@@ -165,6 +165,30 @@ impl Http {
 }
 
 #[tokio::test]
+async fn one_answer_comes_plainly_and_several_as_a_stream() {
+    let scene = Scene::new().await;
+    let good = token(&scene, CreateToken::default()).await;
+    let http = Http::new(&scene, &good);
+    for (token, expected) in [
+        (None, "application/json"),
+        (Some("abc"), "text/event-stream"),
+    ] {
+        let mut meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+            "io.modelcontextprotocol/clientInfo": {"name": "by hand", "version": "1"},
+        });
+        if let Some(token) = token {
+            meta["progressToken"] = token.into();
+        }
+        let params = json!({"name": "list_events", "arguments": {}, "_meta": meta});
+        let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params});
+        let response = http.send(&message).await;
+        assert_eq!(response.headers()[header::CONTENT_TYPE], expected);
+    }
+}
+
+#[tokio::test]
 async fn without_a_good_token_there_is_only_a_challenge() {
     let scene = Scene::new().await;
     let good = token(&scene, CreateToken::default()).await;

@@ -1,8 +1,8 @@
 //! `check_in`: one scan at the door.
 
 use domain::{
-    CheckInId, Cx, EventId, Fault, FaultKind, FaultSpec, Name, Permission, Reference, TicketId,
-    Untrusted, fault::Candidate,
+    CheckInId, Cx, EventId, Facts, Fault, FaultKind, FaultSpec, Name, Permission, Reference,
+    TicketId, Untrusted,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -247,29 +247,13 @@ impl Fault for CheckInError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::Misread { .. } => MISREAD,
-            Self::Unknown(_) => UNKNOWN,
-            Self::EventOff { .. } => EVENT_OFF,
-            Self::Lookup(error) => error.spec(),
-            Self::Store(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        match self {
-            Self::Misread { .. } | Self::Unknown(_) => Some("ticket".to_owned()),
-            Self::Lookup(error) => error.field(),
-            Self::EventOff { .. } | Self::Store(_) => None,
-        }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        if let Self::Lookup(error) = self {
-            error.candidates()
-        } else {
-            Vec::new()
+            Self::Misread { .. } => MISREAD.at("ticket"),
+            Self::Unknown(_) => UNKNOWN.at("ticket"),
+            Self::EventOff { .. } => EVENT_OFF.into(),
+            Self::Lookup(error) => error.facts(),
+            Self::Store(error) => error.facts(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `undo_check_in`: a scan that was a mistake.
 
-use domain::{Cx, Fault, FaultSpec, Name, Permission, Reference, TicketId};
+use domain::{Cx, Facts, Fault, FaultSpec, Name, Permission, Reference, TicketId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::StoreError;
@@ -77,12 +77,8 @@ impl Fault for UndoCheckInError {
         CheckInError::specs().into_iter().filter(found).collect()
     }
 
-    fn spec(&self) -> FaultSpec {
-        self.0.spec()
-    }
-
-    fn field(&self) -> Option<String> {
-        self.0.field()
+    fn facts(&self) -> Facts {
+        self.0.facts()
     }
 }
 

@@ -1,6 +1,6 @@
 //! `archive_event`: an event is put away.
 
-use domain::{Cx, EventId, Fault, FaultKind, FaultSpec, Permission, Reference, fault::Candidate};
+use domain::{Cx, EventId, Facts, Fault, FaultKind, FaultSpec, Permission, Reference};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::StoreError;
@@ -85,27 +85,11 @@ impl Fault for ArchiveEventError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::StillOn { .. } => STILL_ON,
-            Self::Lookup(error) => error.spec(),
-            Self::Store(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        if let Self::Lookup(error) = self {
-            error.field()
-        } else {
-            None
-        }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        if let Self::Lookup(error) = self {
-            error.candidates()
-        } else {
-            Vec::new()
+            Self::StillOn { .. } => STILL_ON.into(),
+            Self::Lookup(error) => error.facts(),
+            Self::Store(error) => error.facts(),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! `create_event`: a new event, as a draft.
 
 use domain::{
-    Currency, Cx, EventId, Fault, FaultKind, FaultSpec, LocalTime, LongText, Name, Permission,
-    Reference, VenueId, Zone, fault::Candidate, time::Fold,
+    Currency, Cx, EventId, Facts, Fault, FaultKind, FaultSpec, LocalTime, LongText, Name,
+    Permission, Reference, VenueId, Zone, time::Fold,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -255,34 +255,15 @@ impl Fault for CreateEventError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::StartsInThePast { .. } => STARTS_IN_THE_PAST,
-            Self::NotALink(_) => NOT_A_LINK,
-            Self::SlugEmpty(_) => SLUG_EMPTY,
-            Self::SlugTaken(_) => NAME_TAKEN,
-            Self::Schedule(error) => error.spec(),
-            Self::Lookup(error) => error.spec(),
-            Self::Store(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        match self {
-            Self::StartsInThePast { .. } => Some("starts".to_owned()),
-            Self::NotALink(_) => Some("online_url".to_owned()),
-            Self::SlugEmpty(_) | Self::SlugTaken(_) => Some("slug".to_owned()),
-            Self::Schedule(error) => error.field(),
-            Self::Lookup(error) => error.field(),
-            Self::Store(_) => None,
-        }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        if let Self::Lookup(error) = self {
-            error.candidates()
-        } else {
-            Vec::new()
+            Self::StartsInThePast { .. } => STARTS_IN_THE_PAST.at("starts"),
+            Self::NotALink(_) => NOT_A_LINK.at("online_url"),
+            Self::SlugEmpty(_) => SLUG_EMPTY.at("slug"),
+            Self::SlugTaken(_) => NAME_TAKEN.at("slug"),
+            Self::Schedule(error) => error.facts(),
+            Self::Lookup(error) => error.facts(),
+            Self::Store(error) => error.facts(),
         }
     }
 }

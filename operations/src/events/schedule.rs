@@ -1,7 +1,7 @@
 //! When an event takes place: local start and end in a zone, resolved to instants once, here.
 
 use domain::{
-    Fault, FaultKind, FaultSpec, LocalTime, Timestamp, Zone,
+    Facts, Fault, FaultKind, FaultSpec, LocalTime, Timestamp, Zone,
     time::{Fold, TimeError},
 };
 
@@ -156,22 +156,13 @@ impl Fault for ScheduleError {
         vec![SKIPPED, TWICE, UNREADABLE, ENDS_BEFORE_START, TOO_LONG]
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::Skipped { .. } => SKIPPED,
-            Self::Twice { .. } => TWICE,
-            Self::Unreadable { .. } => UNREADABLE,
-            Self::EndsBeforeStart { .. } => ENDS_BEFORE_START,
-            Self::TooLong { .. } => TOO_LONG,
+            Self::Skipped { field, .. } => SKIPPED.at(*field),
+            Self::Twice { field, .. } => TWICE.at(*field),
+            Self::Unreadable { field, .. } => UNREADABLE.at(*field),
+            Self::EndsBeforeStart { .. } => ENDS_BEFORE_START.at("ends"),
+            Self::TooLong { .. } => TOO_LONG.at("ends"),
         }
-    }
-
-    fn field(&self) -> Option<String> {
-        Some(match self {
-            Self::Skipped { field, .. }
-            | Self::Twice { field, .. }
-            | Self::Unreadable { field, .. } => (*field).to_owned(),
-            Self::EndsBeforeStart { .. } | Self::TooLong { .. } => "ends".to_owned(),
-        })
     }
 }

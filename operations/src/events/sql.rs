@@ -52,10 +52,18 @@ pub(crate) async fn resolve(
     cx: &Cx,
     reference: &Reference<EventId>,
 ) -> Result<Event, LookupError> {
-    let id = match reference {
-        Reference::Id(id) => *id,
-        Reference::Name(name) => find(conn, name).await?,
+    let name = match reference {
+        Reference::Id(id) => return get(conn, cx, *id).await,
+        Reference::Name(name) => name,
     };
+    // Most names are slugs, and a slug needs no search.
+    let by_slug = select_events!("where event.slug = lower($1)", name)
+        .fetch_optional(&mut *conn)
+        .await?;
+    if let Some(row) = by_slug {
+        return Ok(row.seen(cx));
+    }
+    let id = find(conn, name).await?;
     get(conn, cx, id).await
 }
 
@@ -84,7 +92,7 @@ pub(crate) async fn share(
 ) -> Result<Event, LookupError> {
     let id = match reference {
         Reference::Id(id) => *id,
-        Reference::Name(name) => find(conn, name).await?,
+        Reference::Name(_) => resolve(conn, cx, reference).await?.id,
     };
     sqlx::query!("select id from event where id = $1 for share", id as _)
         .fetch_optional(&mut *conn)
@@ -92,24 +100,22 @@ pub(crate) async fn share(
     get(conn, cx, id).await
 }
 
+/// The event of a title that is no event's slug.
 async fn find(conn: &mut PgConnection, name: &str) -> Result<EventId, LookupError> {
     let hits = sqlx::query!(
-        r#"select id, title, starts_local, slug = lower($1) as "by_slug!",
-             slug = lower($1) or search_form(title) = search_form($1) as "exact!"
+        r#"select id, title, starts_local, search_form(title) = search_form($1) as "exact!"
            from event
-           where slug = lower($1) or search_text % search_form($1) or search_text like '%' || search_form($1) || '%'
-           order by (slug = lower($1)) desc, (search_form(title) = search_form($1)) desc,
-             word_similarity(search_form($1), search_text) desc, starts_at desc
+           where search_text % search_form($1) or search_text like '%' || search_form($1) || '%'
+           order by (search_form(title) = search_form($1)) desc, word_similarity(search_form($1), search_text) desc, starts_at desc
            limit 5"#,
         name
     )
     .fetch_all(conn)
     .await?;
-    let by_slug = hits.iter().any(|row| row.by_slug);
     let hits = hits.into_iter().map(|row| Hit {
         id: row.id,
         label: format!("{}, {}", row.title, row.starts_local.readable()),
-        exact: if by_slug { row.by_slug } else { row.exact },
+        exact: row.exact,
     });
     the_one("event", name, &hits.collect::<Vec<_>>())
 }

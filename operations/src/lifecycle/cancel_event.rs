@@ -1,6 +1,6 @@
 //! `cancel_event`: an event will not take place.
 
-use domain::{Cx, EventId, Fault, FaultSpec, Money, Name, Permission, Reference, fault::Candidate};
+use domain::{Cx, EventId, Facts, Fault, FaultSpec, Money, Name, Permission, Reference};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::StoreError;
@@ -124,27 +124,11 @@ impl Fault for CancelEventError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::Closed { .. } => EVENT_CLOSED,
-            Self::Lookup(error) => error.spec(),
-            Self::Store(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        if let Self::Lookup(error) = self {
-            error.field()
-        } else {
-            None
-        }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        if let Self::Lookup(error) = self {
-            error.candidates()
-        } else {
-            Vec::new()
+            Self::Closed { .. } => EVENT_CLOSED.into(),
+            Self::Lookup(error) => error.facts(),
+            Self::Store(error) => error.facts(),
         }
     }
 }

@@ -1,9 +1,8 @@
 //! `create_series`: an event is repeated by a rule.
 
 use domain::{
-    Cx, EventId, Fault, FaultKind, FaultSpec, LocalDate, LocalTime, Name, Permission, Reference,
-    SeriesId,
-    fault::Candidate,
+    Cx, EventId, Facts, Fault, FaultKind, FaultSpec, LocalDate, LocalTime, Name, Permission,
+    Reference, SeriesId,
     time::{Fold, TimeError},
 };
 use schemars::JsonSchema;
@@ -343,31 +342,15 @@ impl Fault for CreateSeriesError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::Rule(RuleError::NotUnderstood { .. }) => NOT_UNDERSTOOD,
-            Self::Rule(RuleError::Endless(_)) => ENDLESS,
-            Self::NoDates { .. } => NO_DATES,
-            Self::TooManyDates(_) => TOO_MANY_DATES,
-            Self::InSeries { .. } => IN_SERIES,
-            Self::Closed { .. } => EVENT_CLOSED,
-            Self::Copy(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        match self {
-            Self::Rule(_) | Self::NoDates { .. } | Self::TooManyDates(_) => Some("rule".to_owned()),
-            Self::InSeries { .. } | Self::Closed { .. } => Some("event".to_owned()),
-            Self::Copy(error) => error.field(),
-        }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        if let Self::Copy(error) = self {
-            error.candidates()
-        } else {
-            Vec::new()
+            Self::Rule(RuleError::NotUnderstood { .. }) => NOT_UNDERSTOOD.at("rule"),
+            Self::Rule(RuleError::Endless(_)) => ENDLESS.at("rule"),
+            Self::NoDates { .. } => NO_DATES.at("rule"),
+            Self::TooManyDates(_) => TOO_MANY_DATES.at("rule"),
+            Self::InSeries { .. } => IN_SERIES.at("event"),
+            Self::Closed { .. } => EVENT_CLOSED.at("event"),
+            Self::Copy(error) => error.facts(),
         }
     }
 }

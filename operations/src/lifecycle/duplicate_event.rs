@@ -100,7 +100,7 @@ impl Operation for DuplicateEvent {
         }
         let offers = ticket_types::offers(tx.conn(), source.id).await?;
         let answer = DuplicatedEvent {
-            ticket_types: ticket_types::summaries(tx.conn(), cx, event.id).await?,
+            ticket_types: ticket_types::summaries(tx.conn(), cx, &event).await?,
             moved: copy::moved(&source, &offers, &event, &copied),
             assumptions,
             warnings,

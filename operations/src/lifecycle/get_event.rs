@@ -46,18 +46,15 @@ impl Operation for GetEvent {
     async fn run(self, app: &App, cx: &Cx) -> Result<EventDetails, LookupError> {
         let mut tx = app.store().read(cx).await?;
         let event = events::resolve(tx.conn(), cx, &self.event).await?;
-        let types = ticket_types::summaries(tx.conn(), cx, event.id).await?;
+        let offers = ticket_types::offers(tx.conn(), event.id).await?;
+        let types = ticket_types::summaries_of(tx.conn(), cx, &event, &offers).await?;
         let totals = if cx.may(Permission::OrdersRead) {
-            Some(reports::totals_of(tx.conn(), cx, event.id).await?)
+            Some(reports::totals_of(tx.conn(), &event).await?)
         } else {
             None
         };
-        let readiness = if event.status == EventStatus::Draft {
-            let offers = ticket_types::offers(tx.conn(), event.id).await?;
-            Some(Readiness::of(cx, &event, &offers, &types))
-        } else {
-            None
-        };
+        let readiness = (event.status == EventStatus::Draft)
+            .then(|| Readiness::of(cx, &event, &offers, &types));
         Ok(EventDetails {
             event,
             ticket_types: types,

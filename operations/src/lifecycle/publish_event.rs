@@ -1,6 +1,6 @@
 //! `publish_event`: an event goes on sale.
 
-use domain::{Cx, EventId, Fault, FaultKind, FaultSpec, Permission, Reference, fault::Candidate};
+use domain::{Cx, EventId, Facts, Fault, FaultKind, FaultSpec, Permission, Reference};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::StoreError;
@@ -42,7 +42,7 @@ impl Operation for PublishEvent {
         let mut tx = app.store().write(cx).await?;
         let event = events::lock(tx.conn(), cx, &self.event).await?;
         let offers = ticket_types::offers(tx.conn(), event.id).await?;
-        let types = ticket_types::summaries(tx.conn(), cx, event.id).await?;
+        let types = ticket_types::summaries_of(tx.conn(), cx, &event, &offers).await?;
         let readiness = Readiness::of(cx, &event, &offers, &types);
         let warnings = readiness.warnings;
         match event.status {
@@ -116,28 +116,12 @@ impl Fault for PublishEventError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::NotReady { .. } => NOT_READY,
-            Self::Closed { .. } => EVENT_CLOSED,
-            Self::Lookup(error) => error.spec(),
-            Self::Store(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        if let Self::Lookup(error) = self {
-            error.field()
-        } else {
-            None
-        }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        if let Self::Lookup(error) = self {
-            error.candidates()
-        } else {
-            Vec::new()
+            Self::NotReady { .. } => NOT_READY.into(),
+            Self::Closed { .. } => EVENT_CLOSED.into(),
+            Self::Lookup(error) => error.facts(),
+            Self::Store(error) => error.facts(),
         }
     }
 }

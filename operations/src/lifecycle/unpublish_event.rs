@@ -1,6 +1,6 @@
 //! `unpublish_event`: an event nobody has ordered becomes a draft again.
 
-use domain::{Cx, EventId, Fault, FaultKind, FaultSpec, Permission, Reference, fault::Candidate};
+use domain::{Cx, EventId, Facts, Fault, FaultKind, FaultSpec, Permission, Reference};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::StoreError;
@@ -101,28 +101,12 @@ impl Fault for UnpublishEventError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::HasOrders { .. } => HAS_ORDERS,
-            Self::Closed { .. } => EVENT_CLOSED,
-            Self::Lookup(error) => error.spec(),
-            Self::Store(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        if let Self::Lookup(error) = self {
-            error.field()
-        } else {
-            None
-        }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        if let Self::Lookup(error) = self {
-            error.candidates()
-        } else {
-            Vec::new()
+            Self::HasOrders { .. } => HAS_ORDERS.into(),
+            Self::Closed { .. } => EVENT_CLOSED.into(),
+            Self::Lookup(error) => error.facts(),
+            Self::Store(error) => error.facts(),
         }
     }
 }

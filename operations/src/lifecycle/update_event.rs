@@ -1,8 +1,8 @@
 //! `update_event`: an event's details change.
 
 use domain::{
-    Currency, Cx, EventId, Fault, FaultKind, FaultSpec, LocalTime, LongText, Name, Patch,
-    Permission, Reference, VenueId, Zone, fault::Candidate, time::Fold,
+    Currency, Cx, EventId, Facts, Fault, FaultKind, FaultSpec, LocalTime, LongText, Name, Patch,
+    Permission, Reference, VenueId, Zone, time::Fold,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -417,30 +417,14 @@ impl Fault for UpdateEventError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::NothingGiven => NOTHING_GIVEN,
-            Self::ChangedMeanwhile { .. } => CHANGED_MEANWHILE,
-            Self::Closed { .. } => EVENT_CLOSED,
-            Self::CurrencyFixed { .. } => CURRENCY_FIXED,
-            Self::PlaceMissing { .. } => PLACE_MISSING,
-            Self::Value(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        if let Self::Value(error) = self {
-            error.field()
-        } else {
-            None
-        }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        if let Self::Value(error) = self {
-            error.candidates()
-        } else {
-            Vec::new()
+            Self::NothingGiven => NOTHING_GIVEN.into(),
+            Self::ChangedMeanwhile { .. } => CHANGED_MEANWHILE.into(),
+            Self::Closed { .. } => EVENT_CLOSED.into(),
+            Self::CurrencyFixed { .. } => CURRENCY_FIXED.into(),
+            Self::PlaceMissing { .. } => PLACE_MISSING.into(),
+            Self::Value(error) => error.facts(),
         }
     }
 }

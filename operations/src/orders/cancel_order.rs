@@ -1,8 +1,6 @@
 //! `cancel_order`: a purchase is called off.
 
-use domain::{
-    Cx, Fault, FaultKind, FaultSpec, Money, Name, OrderId, Permission, Reference, fault::Candidate,
-};
+use domain::{Cx, Facts, Fault, FaultKind, FaultSpec, Money, Name, OrderId, Permission, Reference};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{StoreError, WriteTx};
@@ -209,30 +207,12 @@ impl Fault for CancelOrderError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::RefundUndecided { .. } => REFUND_UNDECIDED,
-            Self::CancelledWithoutRefund { .. } => CANCELLED_WITHOUT_REFUND,
-            Self::CheckedIn { .. } => CHECKED_IN,
-            Self::Lookup(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        match self {
-            Self::RefundUndecided { .. } | Self::CancelledWithoutRefund { .. } => {
-                Some("refund".to_owned())
-            }
-            Self::CheckedIn { .. } => Some("even_if_checked_in".to_owned()),
-            Self::Lookup(error) => error.field(),
-        }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        if let Self::Lookup(error) = self {
-            error.candidates()
-        } else {
-            Vec::new()
+            Self::RefundUndecided { .. } => REFUND_UNDECIDED.at("refund"),
+            Self::CancelledWithoutRefund { .. } => CANCELLED_WITHOUT_REFUND.at("refund"),
+            Self::CheckedIn { .. } => CHECKED_IN.at("even_if_checked_in"),
+            Self::Lookup(error) => error.facts(),
         }
     }
 }

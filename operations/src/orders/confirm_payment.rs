@@ -1,8 +1,8 @@
 //! `confirm_payment`: money for an order came in outside EventOS.
 
 use domain::{
-    Cx, Fault, FaultKind, FaultSpec, LocalDate, Money, Name, OrderId, Permission, Reference,
-    Timestamp, fault::Candidate,
+    Cx, Facts, Fault, FaultKind, FaultSpec, LocalDate, Money, Name, OrderId, Permission, Reference,
+    Timestamp,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -204,30 +204,13 @@ impl Fault for ConfirmPaymentError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::NotPending { .. } => NOT_PENDING,
-            Self::EventCalledOff { .. } => EVENT_CALLED_OFF,
-            Self::AmountDiffers { .. } => AMOUNT_DIFFERS,
-            Self::ReceivedInTheFuture(_) => RECEIVED_IN_THE_FUTURE,
-            Self::Lookup(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        match self {
-            Self::NotPending { .. } | Self::EventCalledOff { .. } => Some("order".to_owned()),
-            Self::AmountDiffers { .. } => Some("amount".to_owned()),
-            Self::ReceivedInTheFuture(_) => Some("received_on".to_owned()),
-            Self::Lookup(error) => error.field(),
-        }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        if let Self::Lookup(error) = self {
-            error.candidates()
-        } else {
-            Vec::new()
+            Self::NotPending { .. } => NOT_PENDING.at("order"),
+            Self::EventCalledOff { .. } => EVENT_CALLED_OFF.at("order"),
+            Self::AmountDiffers { .. } => AMOUNT_DIFFERS.at("amount"),
+            Self::ReceivedInTheFuture(_) => RECEIVED_IN_THE_FUTURE.at("received_on"),
+            Self::Lookup(error) => error.facts(),
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use domain::{
-    Cx, EmailAddress, EventId, Fault, FaultKind, FaultSpec, Money, Name, OrderItemId, Permission,
-    Reference, TicketTypeId, fault::Candidate,
+    Cx, EmailAddress, EventId, Facts, Fault, FaultKind, FaultSpec, Money, Name, OrderItemId,
+    Permission, Reference, TicketTypeId,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -195,32 +195,14 @@ impl Fault for IssueTicketsError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::GuestCount(_) => GUEST_COUNT,
-            Self::EventClosed { .. } => EVENT_CLOSED,
-            Self::NoGiver => NO_GIVER,
-            Self::Order(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        match self {
-            Self::EventClosed { .. } => Some("event".to_owned()),
-            Self::NoGiver => None,
+            Self::GuestCount(_) => GUEST_COUNT.at("attendees"),
+            Self::EventClosed { .. } => EVENT_CLOSED.at("event"),
+            Self::NoGiver => NO_GIVER.into(),
             // There are no items here.
-            Self::GuestCount(_) | Self::Order(PlaceOrderError::SoldOut { .. }) => {
-                Some("attendees".to_owned())
-            }
-            Self::Order(error) => error.field(),
-        }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        if let Self::Order(error) = self {
-            error.candidates()
-        } else {
-            Vec::new()
+            Self::Order(error @ PlaceOrderError::SoldOut { .. }) => error.facts().at("attendees"),
+            Self::Order(error) => error.facts(),
         }
     }
 }

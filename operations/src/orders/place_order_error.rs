@@ -1,6 +1,6 @@
 //! How `place_order` refuses.
 
-use domain::{Fault, FaultKind, FaultSpec, LocalTime, fault::Candidate, money::MoneyError};
+use domain::{Facts, Fault, FaultKind, FaultSpec, LocalTime, money::MoneyError};
 use store::StoreError;
 
 use crate::{
@@ -181,42 +181,25 @@ impl Fault for PlaceOrderError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::ItemCount(_) => ITEM_COUNT,
-            Self::QuantityOutOfRange { .. } => QUANTITY_OUT_OF_RANGE,
-            Self::TooManyAttendees { .. } => TOO_MANY_ATTENDEES,
-            Self::EventNotOnSale { .. } => EVENT_NOT_ON_SALE,
-            Self::NotOnSale { .. } => NOT_ON_SALE,
-            Self::OutsideLimits { .. } => OUTSIDE_LIMITS,
-            Self::SoldOut { .. } => SOLD_OUT,
-            Self::Total(_) => TOTAL,
-            Self::TicketType { error, .. } | Self::Lookup(error) => error.spec(),
-            Self::Store(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        match self {
-            Self::ItemCount(_)
-            | Self::OutsideLimits { .. }
-            | Self::SoldOut { .. }
-            | Self::Total(_) => Some("items".to_owned()),
-            Self::QuantityOutOfRange { index, .. } => Some(format!("items[{index}].quantity")),
-            Self::TooManyAttendees { index, .. } => Some(format!("items[{index}].attendees")),
-            Self::NotOnSale { index, .. } | Self::TicketType { index, .. } => {
-                Some(format!("items[{index}].ticket_type"))
+            Self::ItemCount(_) => ITEM_COUNT.at("items"),
+            Self::QuantityOutOfRange { index, .. } => {
+                QUANTITY_OUT_OF_RANGE.at(format!("items[{index}].quantity"))
             }
-            Self::EventNotOnSale { .. } => Some("event".to_owned()),
-            Self::Lookup(error) => error.field(),
-            Self::Store(_) => None,
-        }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        match self {
-            Self::TicketType { error, .. } | Self::Lookup(error) => error.candidates(),
-            _ => Vec::new(),
+            Self::TooManyAttendees { index, .. } => {
+                TOO_MANY_ATTENDEES.at(format!("items[{index}].attendees"))
+            }
+            Self::EventNotOnSale { .. } => EVENT_NOT_ON_SALE.at("event"),
+            Self::NotOnSale { index, .. } => NOT_ON_SALE.at(format!("items[{index}].ticket_type")),
+            Self::OutsideLimits { .. } => OUTSIDE_LIMITS.at("items"),
+            Self::SoldOut { .. } => SOLD_OUT.at("items"),
+            Self::Total(_) => TOTAL.at("items"),
+            Self::TicketType { index, error } => {
+                error.facts().at(format!("items[{index}].ticket_type"))
+            }
+            Self::Lookup(error) => error.facts(),
+            Self::Store(error) => error.facts(),
         }
     }
 }

@@ -373,8 +373,9 @@ pub(crate) async fn totals(
     })
 }
 
-/// What does not add up: pools whose counters differ from the orders and tickets that took their places, and
-/// orders whose sums differ from their payments and refunds. Empty when all is well.
+/// What does not add up: pools whose counters differ from the orders and tickets that took their places, ticket
+/// types that took places of other pools than their own, and orders whose sums differ from their payments and
+/// refunds. Empty when all is well.
 #[cfg(any(test, feature = "testing"))]
 pub(crate) async fn discrepancies(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
@@ -385,6 +386,19 @@ pub(crate) async fn discrepancies(conn: &mut PgConnection) -> sqlx::Result<Vec<S
            lateral (select count(*) as sold from ticket t join order_item i on i.id = t.order_item_id
                     where i.pool_id = p.id and t.status = 'valid') as s
          where p.held_count <> held or p.sold_count <> sold
+         union all
+         select format('ticket type %s: %s places taken of other pools', t.id, astray)
+         from ticket_type t,
+           lateral (select count(*) as astray from order_item i join orders o on o.id = i.order_id
+                    where i.ticket_type_id = t.id and i.pool_id <> t.pool_id
+                      and (o.status = 'pending'
+                           or exists (select from ticket where order_item_id = i.id and status = 'valid'))) as a
+         where astray > 0
+         union all
+         select format('pool %s without a name has %s ticket types', p.id, types)
+         from capacity_pool p,
+           lateral (select count(*) as types from ticket_type where pool_id = p.id) as t
+         where p.name is null and types > 1
          union all
          select format('order %s: paid %s of %s, refunded %s of %s, %s items for %s tickets',
                        o.number, o.paid_amount, paid, o.refunded_amount, refunded, items, o.ticket_count)

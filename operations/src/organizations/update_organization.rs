@@ -1,6 +1,6 @@
 //! `update_organization`: its name and the defaults for new events.
 
-use domain::{Currency, Cx, Fault, FaultSpec, Name, Permission, Zone};
+use domain::{Currency, Cx, Facts, Fault, FaultSpec, Name, Permission, Zone};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::StoreError;
@@ -36,10 +36,10 @@ impl Fault for UpdateOrganizationError {
         vec![NOTHING_GIVEN]
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::NothingGiven => NOTHING_GIVEN,
-            Self::Store(error) => error.spec(),
+            Self::NothingGiven => NOTHING_GIVEN.into(),
+            Self::Store(error) => error.facts(),
         }
     }
 }

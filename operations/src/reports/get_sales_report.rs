@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Currency, Cx, EventId, Fault, FaultKind, FaultSpec, LocalDate, Money, Permission, Reference,
-    Zone, fault::Candidate,
+    Currency, Cx, EventId, Facts, Fault, FaultKind, FaultSpec, LocalDate, Money, Permission,
+    Reference, Zone,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -245,27 +245,11 @@ impl Fault for GetSalesReportError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::RangeReversed { .. } => RANGE_REVERSED,
-            Self::Lookup(error) => error.spec(),
-            Self::Store(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        match self {
-            Self::RangeReversed { .. } => Some("to".to_owned()),
-            Self::Lookup(error) => error.field(),
-            Self::Store(_) => None,
-        }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        if let Self::Lookup(error) = self {
-            error.candidates()
-        } else {
-            Vec::new()
+            Self::RangeReversed { .. } => RANGE_REVERSED.at("to"),
+            Self::Lookup(error) => error.facts(),
+            Self::Store(error) => error.facts(),
         }
     }
 }

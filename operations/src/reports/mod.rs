@@ -11,4 +11,6 @@ pub use model::{
     Breakdown, CurrencyTotals, DaySales, EventSales, Pace, SalesReport, SalesTotals, TypeSales,
 };
 
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use sql::both_ways;
 pub(crate) use sql::totals_of;

@@ -1,6 +1,8 @@
 //! How `save_ticket_type` refuses.
 
-use domain::{Currency, Fault, FaultKind, FaultSpec, LocalTime, Money, Name, fault::Candidate};
+use domain::{
+    Currency, Facts, Fault, FaultKind, FaultSpec, LocalTime, Money, Name, fault::Candidate,
+};
 use store::StoreError;
 
 use crate::{
@@ -207,52 +209,26 @@ impl Fault for SaveTicketTypeError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::NameMissing => NAME_MISSING,
-            Self::NameTaken(_) => NAME_TAKEN,
-            Self::PriceMissing { .. } => PRICE_MISSING,
-            Self::PriceNegative(_) => PRICE_NEGATIVE,
-            Self::CurrencyDiffers { .. } => CURRENCY_DIFFERS,
-            Self::QuantityMissing(_) => QUANTITY_MISSING,
-            Self::QuantityAmbiguous => QUANTITY_AMBIGUOUS,
-            Self::NotPositive { .. } => NOT_POSITIVE,
-            Self::BelowTaken { .. } => BELOW_TAKEN,
-            Self::PoolNotFound(..) => POOL_NOT_FOUND,
-            Self::PoolFixed { .. } => POOL_FIXED,
-            Self::LimitsReversed { .. } => LIMITS_REVERSED,
-            Self::WindowReversed { .. } => WINDOW_REVERSED,
-            Self::WindowAfterEvent { .. } => WINDOW_AFTER_EVENT,
-            Self::EventClosed { .. } => EVENT_CLOSED,
-            Self::Time(error) => error.spec(),
-            Self::Lookup(error) => error.spec(),
-            Self::Store(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        let field = match self {
-            Self::NameMissing | Self::NameTaken(_) => "name",
-            Self::PriceMissing { .. } | Self::PriceNegative(_) => "price",
-            Self::CurrencyDiffers { .. } => "price.currency",
-            Self::QuantityMissing(_) | Self::QuantityAmbiguous => "quantity",
-            Self::NotPositive { field, .. } | Self::BelowTaken { field, .. } => field,
-            Self::PoolNotFound(..) | Self::PoolFixed { .. } => "pool",
-            Self::LimitsReversed { .. } => "max_per_order",
-            Self::WindowReversed { .. } => "sales_end",
-            Self::WindowAfterEvent { .. } => "sales_start",
-            Self::Time(error) => return error.field(),
-            Self::Lookup(error) => return error.field(),
-            Self::EventClosed { .. } | Self::Store(_) => return None,
-        };
-        Some(field.to_owned())
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        match self {
-            Self::Lookup(error) => error.candidates(),
-            Self::PoolNotFound(_, candidates) => candidates.clone(),
-            _ => Vec::new(),
+            Self::NameMissing => NAME_MISSING.at("name"),
+            Self::NameTaken(_) => NAME_TAKEN.at("name"),
+            Self::PriceMissing { .. } => PRICE_MISSING.at("price"),
+            Self::PriceNegative(_) => PRICE_NEGATIVE.at("price"),
+            Self::CurrencyDiffers { .. } => CURRENCY_DIFFERS.at("price.currency"),
+            Self::QuantityMissing(_) => QUANTITY_MISSING.at("quantity"),
+            Self::QuantityAmbiguous => QUANTITY_AMBIGUOUS.at("quantity"),
+            Self::NotPositive { field, .. } => NOT_POSITIVE.at(*field),
+            Self::BelowTaken { field, .. } => BELOW_TAKEN.at(*field),
+            Self::PoolNotFound(_, candidates) => POOL_NOT_FOUND.at("pool").near(candidates),
+            Self::PoolFixed { .. } => POOL_FIXED.at("pool"),
+            Self::LimitsReversed { .. } => LIMITS_REVERSED.at("max_per_order"),
+            Self::WindowReversed { .. } => WINDOW_REVERSED.at("sales_end"),
+            Self::WindowAfterEvent { .. } => WINDOW_AFTER_EVENT.at("sales_start"),
+            Self::EventClosed { .. } => EVENT_CLOSED.into(),
+            Self::Time(error) => error.facts(),
+            Self::Lookup(error) => error.facts(),
+            Self::Store(error) => error.facts(),
         }
     }
 }

@@ -4,7 +4,7 @@ use domain::{Cx, EventId, Permission, Reference};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::model::{TicketType, summaries_of};
+use super::model::{TicketType, summaries};
 use crate::{
     App, Effect, Operation,
     events::{self, EventStatus},
@@ -42,7 +42,7 @@ impl Operation for ListTicketTypes {
     async fn run(self, app: &App, cx: &Cx) -> Result<TicketTypes, LookupError> {
         let mut tx = app.store().read(cx).await?;
         let event = events::resolve(tx.conn(), cx, &self.event).await?;
-        let ticket_types = summaries_of(tx.conn(), cx, &event).await?;
+        let ticket_types = summaries(tx.conn(), cx, &event).await?;
         Ok(TicketTypes {
             event_id: event.id,
             title: event.title,

@@ -22,7 +22,7 @@ pub use model::{SaleState, SharedPool, TicketType, Visibility};
 pub use save_ticket_type::{SaveTicketType, SavedTicketType};
 
 pub(crate) use copy::{Copied, copy_all};
-pub(crate) use model::{Offer, find, sale_state, summaries};
+pub(crate) use model::{Offer, find, sale_state, summaries, summaries_of};
 pub(crate) use sql::offers;
 pub(crate) use warnings::venue as over_venue;
 pub(crate) use zone::rezone;

@@ -1,5 +1,7 @@
 //! The ticket type as callers see it, and whether it is on sale.
 
+use std::collections::HashMap;
+
 use domain::{
     CapacityPoolId, Currency, Cx, EventId, LocalTime, Money, Name, Reference, TicketTypeId,
     Timestamp,
@@ -9,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sql;
 use crate::{
-    events::{self, Event, EventStatus},
+    events::{Event, EventStatus},
     inventory::{Availability, Pool},
     lookup::{Hit, LookupError, the_one},
 };
@@ -231,23 +233,35 @@ pub(crate) fn find<'a>(
 pub(crate) async fn summaries(
     conn: &mut sqlx::PgConnection,
     cx: &Cx,
-    event_id: EventId,
-) -> Result<Vec<TicketType>, LookupError> {
-    let event = events::get(conn, cx, event_id).await?;
-    summaries_of(conn, cx, &event).await
+    event: &Event,
+) -> sqlx::Result<Vec<TicketType>> {
+    let offers = sql::offers(conn, event.id).await?;
+    summaries_of(conn, cx, event, &offers).await
 }
 
-/// Like [`summaries`], for an event that was read already.
-pub(super) async fn summaries_of(
+/// Like [`summaries`], for offers that were read already.
+pub(crate) async fn summaries_of(
     conn: &mut sqlx::PgConnection,
     cx: &Cx,
     event: &Event,
-) -> Result<Vec<TicketType>, LookupError> {
-    let offers = sql::offers(conn, event.id).await?;
-    let taken = sql::taken(conn, event.id).await?;
+    offers: &[Offer],
+) -> sqlx::Result<Vec<TicketType>> {
+    // A pool without a name belongs to one ticket type, whose places it counts. Only what shares a pool is counted
+    // one by one.
+    let taken = if offers.iter().any(|offer| offer.pool_name.is_some()) {
+        sql::taken(conn, event.id).await?
+    } else {
+        HashMap::new()
+    };
     let seen = |offer: Offer| {
-        let own = taken.get(&offer.id).copied().unwrap_or_default();
+        let own = match &offer.pool_name {
+            None => Taken {
+                held: offer.held_count,
+                sold: offer.sold_count,
+            },
+            Some(_) => taken.get(&offer.id).copied().unwrap_or_default(),
+        };
         offer.seen(cx, event, own)
     };
-    Ok(offers.into_iter().map(seen).collect())
+    Ok(offers.iter().cloned().map(seen).collect())
 }

@@ -323,7 +323,7 @@ async fn answer(
     offer: &Offer,
 ) -> Result<SavedTicketType, SaveTicketTypeError> {
     let cx = tx.cx();
-    let all = model::summaries_of(tx.conn(), cx, event).await?;
+    let all = model::summaries(tx.conn(), cx, event).await?;
     let warnings = warnings::all(cx, event, before, offer, &all);
     let mut all = all.into_iter();
     let ticket_type = all

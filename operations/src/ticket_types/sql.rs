@@ -35,18 +35,19 @@ pub(super) async fn offers_and(
 }
 
 /// What was taken of each ticket type of an event: valid tickets, and places of orders that are not paid yet.
+/// Counted; where a ticket type has its pool for itself, the pool's counters say the same.
 pub(super) async fn taken(
     conn: &mut PgConnection,
     event_id: EventId,
 ) -> sqlx::Result<HashMap<TicketTypeId, Taken>> {
     let rows = sqlx::query!(
-        r#"select t.id, coalesce(pending.held, 0) as "held!", coalesce(issued.sold, 0) as "sold!"
+        r#"select t.id, coalesce(pending.held, 0) as "held!", issued.sold as "sold!"
            from ticket_type t
            left join (select i.ticket_type_id, sum(i.quantity)::integer as held
                       from orders o join order_item i on i.order_id = o.id
                       where o.event_id = $1 and o.status = 'pending' group by 1) pending on pending.ticket_type_id = t.id
-           left join (select ticket_type_id, count(*)::integer as sold
-                      from ticket where event_id = $1 and status = 'valid' group by 1) issued on issued.ticket_type_id = t.id
+           cross join lateral (select count(*)::integer as sold
+                               from ticket where ticket_type_id = t.id and status = 'valid') issued
            where t.event_id = $1"#,
         event_id as _
     )

@@ -1,6 +1,6 @@
 //! `void_ticket`: one ticket no longer admits.
 
-use domain::{Cx, Fault, FaultSpec, Name, Permission, Reference, TicketId, fault::Candidate};
+use domain::{Cx, Facts, Fault, FaultSpec, Name, Permission, Reference, TicketId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::StoreError;
@@ -105,24 +105,10 @@ impl Fault for VoidTicketError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::CheckedIn { .. } => CHECKED_IN,
-            Self::Lookup(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        match self {
-            Self::CheckedIn { .. } => Some("even_if_checked_in".to_owned()),
-            Self::Lookup(error) => error.field(),
-        }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        match self {
-            Self::CheckedIn { .. } => Vec::new(),
-            Self::Lookup(error) => error.candidates(),
+            Self::CheckedIn { .. } => CHECKED_IN.at("even_if_checked_in"),
+            Self::Lookup(error) => error.facts(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `create_token`: a new bearer token, shown once.
 
 use domain::{
-    ApiTokenId, Cx, Fault, FaultKind, FaultSpec, Name, Permission, Permissions, Timestamp,
+    ApiTokenId, Cx, Facts, Fault, FaultKind, FaultSpec, Name, Permission, Permissions, Timestamp,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -227,16 +227,16 @@ impl Fault for CreateTokenError {
         ]
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::NameMissing => NAME_MISSING,
-            Self::NoMember => NO_MEMBER,
-            Self::NoScopes => NO_SCOPES,
-            Self::UnknownScope(_) => UNKNOWN_SCOPE,
-            Self::ScopeRaisesRights(_) => SCOPE_RAISES_RIGHTS,
-            Self::UnknownToolset(_) => UNKNOWN_TOOLSET,
-            Self::ExpiresInThePast(_) => EXPIRES_IN_THE_PAST,
-            Self::Store(error) => error.spec(),
+            Self::NameMissing => NAME_MISSING.into(),
+            Self::NoMember => NO_MEMBER.into(),
+            Self::NoScopes => NO_SCOPES.into(),
+            Self::UnknownScope(_) => UNKNOWN_SCOPE.into(),
+            Self::ScopeRaisesRights(_) => SCOPE_RAISES_RIGHTS.into(),
+            Self::UnknownToolset(_) => UNKNOWN_TOOLSET.into(),
+            Self::ExpiresInThePast(_) => EXPIRES_IN_THE_PAST.into(),
+            Self::Store(error) => error.facts(),
         }
     }
 }

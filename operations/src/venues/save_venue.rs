@@ -1,8 +1,8 @@
 //! `save_venue`: a place is added or its details are changed.
 
 use domain::{
-    Cx, Fault, FaultKind, FaultSpec, LongText, Name, Patch, Permission, Reference, VenueId, Zone,
-    fault::Candidate,
+    Cx, Facts, Fault, FaultKind, FaultSpec, LongText, Name, Patch, Permission, Reference, VenueId,
+    Zone,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -197,33 +197,15 @@ impl Fault for SaveVenueError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::NameMissing => NAME_MISSING,
-            Self::NameTaken(_) => NAME_TAKEN,
-            Self::CountryMalformed(_) => COUNTRY_MALFORMED,
-            Self::CapacityNotPositive => CAPACITY_NOT_POSITIVE,
-            Self::ChangedMeanwhile(_) => CHANGED_MEANWHILE,
-            Self::Lookup(error) => error.spec(),
-            Self::Store(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        match self {
-            Self::NameMissing | Self::NameTaken(_) => Some("name".to_owned()),
-            Self::CountryMalformed(_) => Some("country".to_owned()),
-            Self::CapacityNotPositive => Some("capacity".to_owned()),
-            Self::Lookup(error) => error.field(),
-            Self::ChangedMeanwhile(_) | Self::Store(_) => None,
-        }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        if let Self::Lookup(error) = self {
-            error.candidates()
-        } else {
-            Vec::new()
+            Self::NameMissing => NAME_MISSING.at("name"),
+            Self::NameTaken(_) => NAME_TAKEN.at("name"),
+            Self::CountryMalformed(_) => COUNTRY_MALFORMED.at("country"),
+            Self::CapacityNotPositive => CAPACITY_NOT_POSITIVE.at("capacity"),
+            Self::ChangedMeanwhile(_) => CHANGED_MEANWHILE.into(),
+            Self::Lookup(error) => error.facts(),
+            Self::Store(error) => error.facts(),
         }
     }
 }
