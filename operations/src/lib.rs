@@ -2,7 +2,7 @@
 //!
 //! Subjects, lowest first; a subject uses only those above it in this list, and only what their `mod.rs` exports:
 //! [`organizations`], [`tokens`], [`audit`], [`venues`], [`inventory`], [`events`], [`ticket_types`],
-//! [`tickets`], [`orders`], [`check_ins`], [`reports`], [`lifecycle`].
+//! [`tickets`], [`orders`], [`check_ins`], [`reports`], [`lifecycle`], [`workflows`].
 #![warn(missing_docs)]
 
 pub mod app;
@@ -30,6 +30,7 @@ pub mod ticket_types;
 pub mod tickets;
 pub mod tokens;
 pub mod venues;
+pub mod workflows;
 
 pub use app::{App, Options, RunError};
 pub use catalog::CATALOG;

@@ -1,0 +1,27 @@
+//! The durable engine: workers that take up runs and execute what their workflow says next, the dispatcher that
+//! starts runs on changes, the scheduler that starts them on time, and the library of workflows that ship.
+//!
+//! Rules live in `operations`; this crate executes what rows say and writes back through operations and `store`.
+#![warn(missing_docs)]
+
+mod agent;
+mod approvals;
+mod definitions;
+mod dispatcher;
+mod engine;
+mod http;
+mod job;
+mod retry;
+mod scheduler;
+mod steps;
+mod worker;
+
+pub use agent::{AgentRunner, NoAgents};
+pub use approvals::{Approvals, Asked, CatalogApprovals, Decision, Request};
+pub use definitions::{Beginning, Called, Definitions, NoDefinitions, Reply, Schedule};
+pub use dispatcher::{DispatchError, Looked, dispatch};
+pub use http::Options as HttpOptions;
+pub use job::job;
+pub use retry::delay;
+pub use scheduler::Scheduler;
+pub use worker::{Clock, Options, Worker};
