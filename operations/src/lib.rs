@@ -7,6 +7,7 @@
 
 pub mod app;
 pub mod catalog;
+pub mod change_kinds;
 pub mod codes;
 mod faults;
 pub mod field_change;
