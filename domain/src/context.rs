@@ -4,16 +4,17 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU16, Ordering},
+        atomic::{AtomicBool, AtomicU16, Ordering},
     },
 };
 
 use serde::Serialize;
+use serde_json::Value;
 use uuid::{Builder, Uuid};
 
 use crate::{
     change::Recorded,
-    ids::{ApiTokenId, Id, OrganizationId, UserId},
+    ids::{ApiTokenId, Id, OrganizationId, UserId, WorkflowRunId},
     permission::{Permission, Permissions},
     time::Timestamp,
 };
@@ -34,6 +35,15 @@ pub enum Actor {
         /// The member it acts for.
         user_id: UserId,
     },
+    /// A run of a workflow.
+    Workflow {
+        /// The run.
+        run_id: WorkflowRunId,
+        /// The workflow's name.
+        workflow: String,
+        /// The member who enabled it.
+        user_id: Option<UserId>,
+    },
     /// EventOS itself.
     System {
         /// Which part of it, and why.
@@ -47,6 +57,7 @@ impl Actor {
         match self {
             Self::Member { user_id } => user_id.to_string(),
             Self::Token { token_id, .. } => token_id.to_string(),
+            Self::Workflow { run_id, .. } => run_id.to_string(),
             Self::System { reason } => format!("system:{reason}"),
         }
     }
@@ -55,6 +66,7 @@ impl Actor {
     pub fn user_id(&self) -> Option<UserId> {
         match self {
             Self::Member { user_id } | Self::Token { user_id, .. } => Some(*user_id),
+            Self::Workflow { user_id, .. } => *user_id,
             Self::System { .. } => None,
         }
     }
@@ -81,6 +93,53 @@ pub struct Idempotency {
     pub input: [u8; 32],
 }
 
+/// The step of a run that an operation is. The store writes it down in the operation's own transaction, so that the
+/// step is done exactly when its effect is there.
+#[derive(Debug, Clone)]
+pub struct Checkpoint {
+    /// The run.
+    pub run_id: WorkflowRunId,
+    /// The lease the worker works under; a newer one refuses the commit.
+    pub epoch: i64,
+    /// Which step.
+    pub path: String,
+    /// What kind of step it is.
+    pub kind: &'static str,
+    /// What it was asked to do.
+    pub input: Value,
+    /// Which try this is, from 1.
+    pub tries: i32,
+    /// When it began.
+    pub started_at: Timestamp,
+    written: Arc<AtomicBool>,
+}
+
+impl Checkpoint {
+    /// The first try of an operation step; the caller sets what is different.
+    pub fn new(run_id: WorkflowRunId, epoch: i64, path: &str, started_at: Timestamp) -> Self {
+        Self {
+            run_id,
+            epoch,
+            path: path.to_owned(),
+            kind: "operation",
+            input: Value::Null,
+            tries: 1,
+            started_at,
+            written: Arc::default(),
+        }
+    }
+
+    /// Called by the store once the step is committed.
+    pub fn note_written(&self) {
+        self.written.store(true, Ordering::Release);
+    }
+
+    /// Whether the step is committed. An operation that found nothing to write leaves that to the worker.
+    pub fn is_written(&self) -> bool {
+        self.written.load(Ordering::Acquire)
+    }
+}
+
 /// The context: the first argument of everything that reads or writes.
 #[derive(Clone)]
 pub struct Cx {
@@ -104,6 +163,8 @@ pub struct Cx {
     pub mode: Mode,
     /// What a person confirmed; a commit that would record anything else is refused.
     pub confirmed: Option<[u8; 32]>,
+    /// The step of a run that this request is.
+    pub checkpoint: Option<Checkpoint>,
     cancelled: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
     recorded: Arc<Mutex<Vec<Recorded>>>,
     entropy: Entropy,
@@ -141,6 +202,7 @@ impl Cx {
             idempotency: None,
             mode: Mode::Live,
             confirmed: None,
+            checkpoint: None,
             cancelled: None,
             recorded: Arc::default(),
             entropy,
@@ -192,6 +254,15 @@ impl Cx {
     pub fn with_confirmed(self, digest: [u8; 32]) -> Self {
         Self {
             confirmed: Some(digest),
+            ..self
+        }
+    }
+
+    /// The same request as a step of a run.
+    #[must_use]
+    pub fn with_checkpoint(self, checkpoint: Checkpoint) -> Self {
+        Self {
+            checkpoint: Some(checkpoint),
             ..self
         }
     }

@@ -161,6 +161,10 @@ ids! {
     UserId "usr" "a user";
     /// Names a place.
     VenueId "ven" "a venue";
+    /// Names a workflow.
+    WorkflowId "wfl" "a workflow";
+    /// Names one run of a workflow.
+    WorkflowRunId "run" "a workflow run";
 }
 
 #[cfg(test)]

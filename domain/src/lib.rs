@@ -19,7 +19,7 @@ pub mod text;
 pub mod time;
 
 pub use change::{Change, Recorded, Subject};
-pub use context::{Actor, Cx};
+pub use context::{Actor, Checkpoint, Cx};
 pub use date::LocalDate;
 pub use fault::{Fault, FaultKind, FaultSpec};
 pub use ids::*;

@@ -26,6 +26,9 @@ pub enum StoreError {
     /// A concurrent request with the same idempotency key committed first; its answer is the answer.
     #[error("a request with the same idempotency key has just finished")]
     AlreadyDone,
+    /// A step of a run was to be written by a worker that no longer holds the run; nothing was kept.
+    #[error("another worker has taken this run over, or it was stopped")]
+    Fenced,
     /// A defect: a query or a row that does not fit the schema.
     #[error("the database refused a statement")]
     Internal(#[source] sqlx::Error),
@@ -66,6 +69,11 @@ const ALREADY_DONE: FaultSpec = FaultSpec::new(
     "already_done",
     "Send the same request again to get its answer.",
 );
+const FENCED: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "fenced",
+    "Nothing was saved; whoever holds the run now goes on.",
+);
 const INTERNAL: FaultSpec = FaultSpec::new(
     FaultKind::Internal,
     "internal",
@@ -82,6 +90,7 @@ impl Fault for StoreError {
             CANCELLED,
             PREVIEW_CHANGED,
             ALREADY_DONE,
+            FENCED,
             INTERNAL,
         ]
     }
@@ -95,6 +104,7 @@ impl Fault for StoreError {
             Self::Cancelled => CANCELLED,
             Self::PreviewChanged => PREVIEW_CHANGED,
             Self::AlreadyDone => ALREADY_DONE,
+            Self::Fenced => FENCED,
             Self::Internal(_) => INTERNAL,
         }
     }

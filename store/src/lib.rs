@@ -3,14 +3,21 @@
 //! Business tables are not named here; their queries live in the subjects of `operations`.
 #![warn(missing_docs)]
 
+mod bell;
 pub mod embedded;
 mod error;
 mod feed;
 mod idempotency;
 mod migrate;
+#[cfg(feature = "testing")]
+pub mod rig;
+#[cfg(not(feature = "testing"))]
+mod rig;
+pub mod runs;
 mod sessions;
 mod tx;
 
+pub use bell::{Bell, Ear};
 pub use error::{ResultExt, StoreError};
 pub use feed::Seen;
 pub use idempotency::Remembered;
@@ -18,7 +25,7 @@ pub use migrate::{MigrationState, migrations};
 pub use sessions::Sessions;
 pub use tx::{ReadTx, SystemTx, WriteTx};
 
-use std::{str::FromStr, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use domain::{Cx, Timestamp, context::Mode};
 use sqlx::{
@@ -59,6 +66,14 @@ impl Options {
 pub struct Store {
     primary: PgPool,
     replica: Option<PgPool>,
+    shared: Arc<Shared>,
+}
+
+/// What transactions of one store share.
+#[derive(Default)]
+struct Shared {
+    bell: Bell,
+    rig: rig::Rig,
 }
 
 impl Store {
@@ -86,7 +101,19 @@ impl Store {
         Ok(Self {
             primary: pool(&options.url)?,
             replica,
+            shared: Arc::default(),
         })
+    }
+
+    /// The same store with places to stop at and guards taken away.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn with_rig(self, rig: rig::Rig) -> Self {
+        let bell = self.shared.bell.clone();
+        Self {
+            shared: Arc::new(Shared { bell, rig }),
+            ..self
+        }
     }
 
     /// Opens a read-only transaction as the context's organization.
@@ -115,6 +142,7 @@ impl Store {
         Ok(WriteTx::new(
             begin(&self.primary, &opening(cx, "begin")).await?,
             cx,
+            Arc::clone(&self.shared),
         ))
     }
 
@@ -124,6 +152,11 @@ impl Store {
         tracing::trace!(reason, "Opening a transaction across organizations");
         let statement = "begin; select set_config('role', 'eventos_system', true)";
         Ok(SystemTx::new(begin(&self.primary, statement).await?))
+    }
+
+    /// Runs of workflows, as the workers see them.
+    pub fn runs(&self) -> runs::Runs {
+        runs::Runs::new(self.clone())
     }
 
     /// Where clients' sessions are kept.

@@ -1,10 +1,12 @@
 //! Transactions: opened with a context, committed with a change.
 
-use domain::{Change, Cx, Recorded, context::Mode};
+use std::sync::Arc;
+
+use domain::{Change, Cx, OrganizationId, Recorded, context::Mode};
 use serde::Serialize;
 use sqlx::{PgConnection, Postgres, Transaction};
 
-use crate::{StoreError, idempotency};
+use crate::{Shared, StoreError, idempotency, runs};
 
 /// A read-only transaction of one organization. Dropping it ends it.
 pub struct ReadTx<'a> {
@@ -33,14 +35,16 @@ pub struct WriteTx<'a> {
     tx: Transaction<'static, Postgres>,
     cx: &'a Cx,
     changes: Vec<Recorded>,
+    shared: Arc<Shared>,
 }
 
 impl<'a> WriteTx<'a> {
-    pub(crate) fn new(tx: Transaction<'static, Postgres>, cx: &'a Cx) -> Self {
+    pub(crate) fn new(tx: Transaction<'static, Postgres>, cx: &'a Cx, shared: Arc<Shared>) -> Self {
         Self {
             tx,
             cx,
             changes: Vec::new(),
+            shared,
         }
     }
 
@@ -64,6 +68,7 @@ impl<'a> WriteTx<'a> {
     ///
     /// In a dry run everything is written, checked and noted in the context, then rolled back. A cancelled
     /// request, or one that would record something else than was confirmed, is rolled back too.
+    /// A request that is a step of a run is written down as done, unless the run is another worker's by now.
     pub async fn commit<C: Change, T: Serialize>(
         mut self,
         change: C,
@@ -93,13 +98,26 @@ impl<'a> WriteTx<'a> {
         if let Some(idempotency) = &self.cx.idempotency {
             idempotency::remember(&mut self.tx, self.cx, idempotency, &answer).await?;
         }
+        let checkpoint = (self.cx.checkpoint.as_ref()).filter(|_| self.cx.mode == Mode::Live);
+        if let Some(checkpoint) = checkpoint {
+            let rig = &self.shared.rig;
+            runs::write_checkpoint(&mut self.tx, self.cx, checkpoint, &answer, rig).await?;
+        }
         if self.cx.is_cancelled() {
             return Err(StoreError::Cancelled);
         }
         if self.cx.mode == Mode::DryRun {
             self.tx.rollback().await?;
         } else {
+            self.shared.rig.cross("commit.before").await;
             self.tx.commit().await?;
+            self.shared.rig.cross("commit.after").await;
+            if !self.changes.is_empty() {
+                self.shared.bell.ring();
+            }
+        }
+        if let Some(checkpoint) = checkpoint {
+            checkpoint.note_written();
         }
         self.cx.note_recorded(&self.changes);
         Ok(answer)
@@ -119,6 +137,27 @@ impl SystemTx {
     /// The connection, for queries.
     pub fn conn(&mut self) -> &mut PgConnection {
         &mut self.tx
+    }
+
+    /// Goes on as one organization, under the application's role and its row-level security.
+    pub(crate) async fn enter(&mut self, organization: OrganizationId) -> Result<(), StoreError> {
+        sqlx::query(
+            "select set_config('role', 'eventos_app', true), set_config('eventos.organization', $1::text, true)",
+        )
+        .bind(uuid::Uuid::from(organization))
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Goes back to all organizations.
+    pub(crate) async fn leave(&mut self) -> Result<(), StoreError> {
+        sqlx::query(
+            "select set_config('role', 'eventos_system', true), set_config('eventos.organization', '', true)",
+        )
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
     }
 
     /// Keeps what was written. There is no change to record: the system role writes no business tables.
