@@ -242,16 +242,24 @@ fn declared_changes(folder: &Path, found: &mut Vec<Declared>) {
             let name = part.split(' ').next().unwrap();
             let kind = part.split("const KIND: &'static str = \"").nth(1).unwrap();
             let (before, body) = text.split_once(&format!("struct {name} {{")).unwrap();
-            let comment = before.lines().rev().skip(1).find(|line| line.starts_with("/// "));
+            let comment = before
+                .lines()
+                .rev()
+                .skip(1)
+                .find(|line| line.starts_with("/// "));
             let fields = body.split("\n}").next().unwrap().lines();
             let field = |line: &str| {
                 let (name, kind) = line.trim().split_once(": ")?;
                 let name = name.rsplit(' ').next()?;
-                (!line.trim().starts_with("//")).then(|| format!("`{name}` {}", kind.trim_end_matches(',')))
+                (!line.trim().starts_with("//"))
+                    .then(|| format!("`{name}` {}", kind.trim_end_matches(',')))
             };
             found.push(Declared {
                 kind: kind.split('"').next().unwrap().to_owned(),
-                says: comment.unwrap_or_default().trim_start_matches("/// ").to_owned(),
+                says: comment
+                    .unwrap_or_default()
+                    .trim_start_matches("/// ")
+                    .to_owned(),
                 fields: fields.filter_map(field).collect(),
             });
         }
@@ -267,8 +275,14 @@ fn the_page_of_changes_is_current_and_lists_every_kind() {
     }
     declared.sort_by(|a, b| a.kind.cmp(&b.kind));
     let in_code: Vec<&str> = declared.iter().map(|change| change.kind.as_str()).collect();
-    let listed: Vec<&str> = operations::change_kinds::KINDS.iter().map(|(kind, _)| *kind).collect();
-    assert_eq!(in_code, listed, "operations/src/change_kinds.rs lists other kinds than the code has, or in another order");
+    let listed: Vec<&str> = operations::change_kinds::KINDS
+        .iter()
+        .map(|(kind, _)| *kind)
+        .collect();
+    assert_eq!(
+        in_code, listed,
+        "operations/src/change_kinds.rs lists other kinds than the code has, or in another order"
+    );
     let mut page = "# Changes\n\nEvery kind of change that is recorded: what workflows start from and wait for, and what subscribers \
         hear of. A workflow sees the fields as `change.<field>`. Made from the code by `UPDATE=1 cargo test -p operations --test documents`.\n\n\
         | kind | when | fields |\n|---|---|---|\n"

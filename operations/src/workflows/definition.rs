@@ -3,18 +3,28 @@
 use std::sync::Arc;
 
 use domain::{Timestamp, Zone};
-use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
     check,
     document::Document,
     expression::Scope,
-    machine::{Machine, Start},
+    machine::{Machine, Start, change_of},
     plan::{Concurrency, Params, Plan, Trigger},
     problem::Problem,
     program::StepError,
 };
+
+/// A time at which the clock starts a workflow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NextStart {
+    /// When.
+    pub at: Timestamp,
+    /// What the clock there shows.
+    pub local: String,
+}
 
 /// A workflow's definition without a known mistake.
 #[derive(Debug, Clone)]
@@ -68,7 +78,7 @@ impl Definition {
         let Some((key, on_conflict)) = &self.plan.concurrency else {
             return Ok(None);
         };
-        let change = trigger.get("change").cloned().unwrap_or(Value::Null);
+        let change = change_of(trigger);
         let variables = [
             ("trigger", trigger.clone()),
             ("change", change),
@@ -89,13 +99,34 @@ impl Definition {
         }))
     }
 
+    /// The next times at which the clock starts it, with what the clock shows there.
+    pub fn next_starts(&self, after: Timestamp, home: &Zone, count: usize) -> Vec<NextStart> {
+        let schedules = self.triggers().iter().filter_map(|trigger| match trigger {
+            Trigger::Cron { schedule } => Some(schedule.in_zone(home)),
+            _ => None,
+        });
+        let mut all: Vec<NextStart> = schedules
+            .flat_map(|schedule| {
+                let zone = schedule.zone().unwrap_or(home).clone();
+                let next = schedule.next(after, count);
+                next.into_iter().map(move |at| NextStart {
+                    at,
+                    local: format!("{} ({})", at.in_zone(&zone).readable(), zone.city()),
+                })
+            })
+            .collect();
+        all.sort_by_key(|start| start.at);
+        all.truncate(count);
+        all
+    }
+
     /// A run of it.
     pub fn machine(&self, start: Start) -> Machine {
         Machine::new(Arc::clone(&self.plan), start)
     }
 
-    /// The steps as an outline for people.
-    pub fn outline(&self) -> Value {
+    /// The steps as an outline for people, a line for each.
+    pub fn outline(&self) -> Vec<String> {
         self.plan.outline()
     }
 }

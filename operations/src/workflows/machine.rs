@@ -21,7 +21,7 @@ pub struct Start {
     pub run_id: String,
     /// Whose run it is.
     pub organization: Organization,
-    /// What started it: `{"kind": "change", "change": {payload}}` and the like.
+    /// What started it: `{"kind": "change", "change": "order.paid", "payload": {..}}` and the like.
     pub trigger: Value,
     /// What was given by hand or by a calling workflow.
     pub params: Value,
@@ -92,7 +92,7 @@ impl Machine {
         });
         let run = json!({"id": self.start.run_id, "started_at": self.start.started_at});
         let trigger = self.start.trigger.clone();
-        let change = trigger.get("change").cloned().unwrap_or(Value::Null);
+        let change = change_of(&trigger);
         for (name, value) in [
             ("organization", facts),
             ("run", run),
@@ -393,6 +393,11 @@ impl Program for Machine {
             Flow::Do(step) => Next::Do(step),
         })
     }
+}
+
+/// What the change that started a run says; nothing for other starts.
+pub(super) fn change_of(trigger: &Value) -> Value {
+    trigger.get("payload").cloned().unwrap_or(Value::Null)
 }
 
 /// What a step's answer means for the run: a person who did not agree may end it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::Zone;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     document::{Document, EndStatus, OnConflict, OnError, Otherwise, Param, ParamType},
@@ -51,6 +51,20 @@ pub enum Trigger {
 }
 
 impl Trigger {
+    /// What starts it, in words: `when order.paid`, `at 0 9 * * MON (Europe/Berlin)`, `by hand`.
+    pub fn describe(&self, home: &Zone) -> String {
+        match self {
+            Self::Change { kind, condition: None } => format!("when {kind}"),
+            Self::Change { kind, condition: Some(condition) } => format!("when {kind} if {condition:?}"),
+            Self::Cron { schedule } => {
+                let zone = schedule.zone().unwrap_or(home);
+                format!("at {} ({zone})", schedule.pattern())
+            }
+            Self::Manual { .. } => "by hand".to_owned(),
+            Self::Webhook => "by a signed request".to_owned(),
+        }
+    }
+
     /// Whether a change of this kind with this payload starts the workflow.
     pub fn accepts(&self, change_kind: &str, payload: &Value) -> Result<bool, StepError> {
         let Self::Change { kind, condition } = self else {
@@ -258,22 +272,24 @@ impl Plan {
         manual.unwrap_or_default()
     }
 
-    /// The steps as an outline: path, what it does, condition; children below their step.
-    pub(super) fn outline(&self) -> Value {
-        outline(&self.steps)
+    /// The steps as an outline, a line for each; those of an `each` are indented below it.
+    pub(super) fn outline(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        outline(&self.steps, "", &mut lines);
+        if !self.on_failure.is_empty() {
+            lines.push("on failure:".to_owned());
+            outline(&self.on_failure, "  ", &mut lines);
+        }
+        lines
     }
 }
 
-fn outline(steps: &[StepPlan]) -> Value {
-    let line = |step: &StepPlan| {
-        let mut line = json!({"id": step.id, "does": step.act.describe()});
-        if let Some(when) = &step.when {
-            line["when"] = format!("{when:?}").trim_matches('`').into();
-        }
+fn outline(steps: &[StepPlan], indent: &str, lines: &mut Vec<String>) {
+    for step in steps {
+        let when = step.when.as_ref().map(|when| format!(" (if {when:?})"));
+        lines.push(format!("{indent}{}: {}{}", step.id, step.act.describe(), when.unwrap_or_default()));
         if let Act::Each { steps, .. } = &step.act {
-            line["steps"] = outline(steps);
+            outline(steps, &format!("{indent}  "), lines);
         }
-        line
-    };
-    steps.iter().map(line).collect()
+    }
 }

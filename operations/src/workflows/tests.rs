@@ -82,7 +82,7 @@ fn start(trigger: Value) -> Start {
 }
 
 fn placed() -> Value {
-    json!({"kind": "change", "change": {"order_id": ORDER, "total": {"amount": 2500, "currency": "EUR"}}})
+    json!({"kind": "change", "change": "order.placed", "payload": {"order_id": ORDER, "total": {"amount": 2500, "currency": "EUR"}}})
 }
 
 fn parse(yaml: &str) -> Definition {
