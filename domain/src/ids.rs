@@ -133,6 +133,8 @@ macro_rules! ids {
 ids! {
     /// Names a bearer token.
     ApiTokenId "tok" "an API token";
+    /// Names a question to a person.
+    ApprovalId "apr" "an approval";
     /// Names a capacity pool.
     CapacityPoolId "pool" "a capacity pool";
     /// Names a row of the audit trail.

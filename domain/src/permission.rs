@@ -39,6 +39,14 @@ text_enum! {
         ReportsRead = "reports:read",
         /// See the audit trail.
         AuditRead = "audit:read",
+        /// See workflows and their runs.
+        WorkflowsRead = "workflows:read",
+        /// Store, enable, start and steer workflows.
+        WorkflowsWrite = "workflows:write",
+        /// See what waits for a decision.
+        ApprovalsRead = "approvals:read",
+        /// Decide what waits for a person. Never held by a token or a workflow.
+        ApprovalsDecide = "approvals:decide",
         /// Invite and remove members. Never part of `all` for a token.
         MembersManage = "members:manage",
         /// Make and revoke tokens. Never part of `all` for a token.
@@ -77,10 +85,14 @@ impl Permissions {
     }
 
     /// Every permission a token may hold: all but managing members and tokens, with which an agent
-    /// could raise its own rights.
+    /// could raise its own rights, and deciding what it asked a person for.
     pub fn all_for_tokens() -> Self {
-        let raises_rights =
-            |p: &Permission| matches!(p, Permission::MembersManage | Permission::TokensManage);
+        let raises_rights = |p: &Permission| {
+            matches!(
+                p,
+                Permission::MembersManage | Permission::TokensManage | Permission::ApprovalsDecide
+            )
+        };
         Permission::ALL
             .iter()
             .copied()

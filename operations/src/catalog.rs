@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::LazyLock};
 use serde_json::Value;
 
 use crate::{
+    approvals::{DecideApproval, GetApproval, ListApprovals, RequestApproval},
     audit::ListChanges,
     check_ins::{CheckIn, GetDoorStatus, ListAttendees, UndoCheckIn},
     events::{ArchiveEvent, CreateEvent, ListEvents},
@@ -15,7 +16,7 @@ use crate::{
     operation::{
         Entry,
         Shelf::{Operators, Searchable, Shown},
-        Toolset::{Attendees, Events, Orders, Organization, Reports},
+        Toolset::{Attendees, Events, Orders, Organization, Reports, Workflows},
         entry,
     },
     orders::{CancelOrder, ConfirmPayment, GetOrder, IssueTickets, ListOrders, PlaceOrder},
@@ -66,6 +67,10 @@ pub const CATALOG: &[Entry] = &[
     entry::<UndoCheckIn>(Attendees, Searchable),
     entry::<GetDoorStatus>(Attendees, Searchable),
     entry::<GetSalesReport>(Reports, Shown),
+    entry::<ListApprovals>(Workflows, Searchable),
+    entry::<GetApproval>(Workflows, Searchable),
+    entry::<RequestApproval>(Workflows, Operators),
+    entry::<DecideApproval>(Workflows, Operators),
 ];
 
 /// The entry of an operation's name.

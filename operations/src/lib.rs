@@ -2,11 +2,13 @@
 //!
 //! Subjects, lowest first; a subject uses only those above it in this list, and only what their `mod.rs` exports:
 //! [`organizations`], [`tokens`], [`audit`], [`venues`], [`inventory`], [`events`], [`ticket_types`],
-//! [`tickets`], [`orders`], [`check_ins`], [`reports`], [`lifecycle`], [`workflows`].
+//! [`tickets`], [`orders`], [`check_ins`], [`reports`], [`lifecycle`], [`approvals`], [`workflows`],
+//! [`workflow_runs`].
 #![warn(missing_docs)]
 
 pub mod app;
 pub mod catalog;
+pub mod change_kinds;
 pub mod codes;
 mod faults;
 pub mod field_change;
@@ -18,6 +20,7 @@ pub mod schema;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub mod approvals;
 pub mod audit;
 pub mod check_ins;
 pub mod events;
@@ -30,6 +33,7 @@ pub mod ticket_types;
 pub mod tickets;
 pub mod tokens;
 pub mod venues;
+pub mod workflow_runs;
 pub mod workflows;
 
 pub use app::{App, Options, RunError};

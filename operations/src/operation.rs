@@ -60,6 +60,8 @@ pub enum Toolset {
     Attendees,
     /// Reports.
     Reports,
+    /// Workflows, their runs, and what waits for a decision.
+    Workflows,
 }
 
 impl Toolset {
@@ -70,6 +72,7 @@ impl Toolset {
         Self::Orders,
         Self::Attendees,
         Self::Reports,
+        Self::Workflows,
     ];
 
     /// The name in flags, scopes and paths.
@@ -80,6 +83,7 @@ impl Toolset {
             Self::Orders => "orders",
             Self::Attendees => "attendees",
             Self::Reports => "reports",
+            Self::Workflows => "workflows",
         }
     }
 

@@ -59,7 +59,7 @@ impl Role {
     pub fn permissions(self) -> Permissions {
         match self {
             Self::Owner => Permissions::all(),
-            Self::Manager => Permissions::all_for_tokens(),
+            Self::Manager => Permissions::all_for_tokens().with(Permission::ApprovalsDecide),
             Self::BoxOffice => BOX_OFFICE.iter().copied().collect(),
             Self::Door => DOOR.iter().copied().collect(),
             Self::Viewer => VIEWER.iter().copied().collect(),

@@ -212,3 +212,84 @@ fn names_are_unique_and_in_form() {
         }
     }
 }
+
+#[test]
+fn the_schema_of_workflows_is_current() {
+    let schema = serde_json::to_string_pretty(&operations::workflows::json_schema()).unwrap();
+    document("workflow.schema.json", &format!("{schema}\n"));
+}
+
+/// A kind of change as the code declares it.
+struct Declared {
+    kind: String,
+    says: String,
+    fields: Vec<String>,
+}
+
+/// The changes declared in the sources: kind, doc comment and fields of each struct.
+fn declared_changes(folder: &Path, found: &mut Vec<Declared>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            declared_changes(&path, found);
+            continue;
+        }
+        if path.extension().is_none_or(|end| end != "rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        for part in text.split("impl Change for ").skip(1) {
+            let name = part.split(' ').next().unwrap();
+            let kind = part.split("const KIND: &'static str = \"").nth(1).unwrap();
+            let (before, body) = text.split_once(&format!("struct {name} {{")).unwrap();
+            let comment = before
+                .lines()
+                .rev()
+                .skip(1)
+                .find(|line| line.starts_with("/// "));
+            let fields = body.split("\n}").next().unwrap().lines();
+            let field = |line: &str| {
+                let (name, kind) = line.trim().split_once(": ")?;
+                let name = name.rsplit(' ').next()?;
+                (!line.trim().starts_with("//"))
+                    .then(|| format!("`{name}` {}", kind.trim_end_matches(',')))
+            };
+            found.push(Declared {
+                kind: kind.split('"').next().unwrap().to_owned(),
+                says: comment
+                    .unwrap_or_default()
+                    .trim_start_matches("/// ")
+                    .to_owned(),
+                fields: fields.filter_map(field).collect(),
+            });
+        }
+    }
+}
+
+#[test]
+fn the_page_of_changes_is_current_and_lists_every_kind() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut declared = Vec::new();
+    for folder in ["operations/src", "store/src", "domain/src"] {
+        declared_changes(&root.join(folder), &mut declared);
+    }
+    declared.sort_by(|a, b| a.kind.cmp(&b.kind));
+    let in_code: Vec<&str> = declared.iter().map(|change| change.kind.as_str()).collect();
+    let listed: Vec<&str> = operations::change_kinds::KINDS
+        .iter()
+        .map(|(kind, _)| *kind)
+        .collect();
+    assert_eq!(
+        in_code, listed,
+        "operations/src/change_kinds.rs lists other kinds than the code has, or in another order"
+    );
+    let mut page = "# Changes\n\nEvery kind of change that is recorded: what workflows start from and wait for, and what subscribers \
+        hear of. A workflow sees the fields as `change.<field>`. Made from the code by `UPDATE=1 cargo test -p operations --test documents`.\n\n\
+        | kind | when | fields |\n|---|---|---|\n"
+        .to_owned();
+    for (change, (kind, when)) in declared.iter().zip(operations::change_kinds::KINDS) {
+        assert!(!change.says.is_empty(), "{kind} says nothing about itself");
+        writeln!(page, "| `{kind}` | {when} | {} |", change.fields.join(", ")).unwrap();
+    }
+    document("changes.md", &page);
+}

@@ -38,6 +38,8 @@ pub struct TicketTypeUpdated {
     pub(super) event_id: EventId,
     pub(super) name: String,
     pub(super) changed: Vec<FieldChange>,
+    /// How many tickets of it were sold before.
+    pub(super) sold_count: i32,
 }
 
 impl Change for TicketTypeUpdated {

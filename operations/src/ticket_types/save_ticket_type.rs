@@ -189,6 +189,7 @@ impl SaveTicketType {
             event_id: event.id,
             name: before.name.to_string(),
             changed,
+            sold_count: before.sold_count,
         };
         let answer = answer(&mut tx, event, Some(&before), &offer).await?;
         Ok(tx.commit(change, answer).await?)

@@ -1,0 +1,20 @@
+//! Approvals: what waits for a person's decision, and what happens once it is made.
+//!
+//! Owns `approval`. Operations: `request_approval`, `list_approvals`, `get_approval`, `decide_approval`; deciding and
+//! asking are not for models. Changes: `approval.requested`, `approval.decided`. [`policy`] says what needs a person.
+
+mod carry_out;
+pub mod changes;
+mod decide_approval;
+mod get_approval;
+mod list_approvals;
+mod model;
+pub mod policy;
+mod request_approval;
+mod sql;
+
+pub use decide_approval::{DecideApproval, DecideApprovalError, DecidedApproval, Decision};
+pub use get_approval::{GetApproval, find_approval};
+pub use list_approvals::ListApprovals;
+pub use model::{Approval, ApprovalStatus};
+pub use request_approval::{RequestApproval, RequestApprovalError, RequestedApproval};

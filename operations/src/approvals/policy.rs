@@ -1,0 +1,174 @@
+//! What needs a person: code over what a dry run would record, not over what a caller says about itself.
+
+use domain::Recorded;
+use serde_json::Value;
+
+use crate::permission::Role;
+
+/// More recipients than this need a person.
+pub const RECIPIENTS: u64 = 50;
+
+/// Why a person must decide, and who.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// A stable word for it.
+    pub code: &'static str,
+    /// A sentence for the person.
+    pub text: String,
+    /// The least role that decides.
+    pub decides: Role,
+}
+
+/// Whether an operation can ever need a person: only these are run dry first.
+pub fn may_ask(operation: &str) -> bool {
+    const ASKING: [&str; 8] = [
+        "cancel_event",
+        "cancel_order",
+        "enable_workflow",
+        "queue_message",
+        "refund_order",
+        "save_ticket_type",
+        "send_message",
+        "send_segment_message",
+    ];
+    ASKING.contains(&operation)
+}
+
+/// Why a person must decide about a call, by what its dry run recorded. Without changes there is nothing to decide.
+pub fn verdict(operation: &str, input: &Value, recorded: &[Recorded]) -> Option<Reason> {
+    let _ = (operation, input);
+    recorded.iter().find_map(of_change)
+}
+
+fn of_change(change: &Recorded) -> Option<Reason> {
+    let reason = |code, decides, text: String| {
+        Some(Reason {
+            code,
+            text,
+            decides,
+        })
+    };
+    let payload = &change.payload;
+    let has_money = |field: &str| {
+        payload[field]["amount"]
+            .as_i64()
+            .is_some_and(|amount| amount != 0)
+    };
+    match change.kind {
+        "event.cancelled" => reason(
+            "cancels_event",
+            Role::Manager,
+            "It cancels an event.".to_owned(),
+        ),
+        "order.cancelled" if has_money("refunded") => reason(
+            "moves_money",
+            Role::Manager,
+            "It gives money back.".to_owned(),
+        ),
+        "order.cancelled" if has_money("paid") => reason(
+            "cancels_paid_order",
+            Role::Manager,
+            "It cancels an order that is paid.".to_owned(),
+        ),
+        "ticket_type.updated"
+            if changes(payload, "price") && payload["sold_count"].as_i64() > Some(0) =>
+        {
+            let sold = &payload["sold_count"];
+            let text = format!("It changes a price, and {sold} tickets were sold at the old one.");
+            reason("changes_price", Role::Manager, text)
+        }
+        "workflow.enabled" => {
+            let text = "A workflow would act by itself from then on.".to_owned();
+            reason("enables_workflow", Role::Manager, text)
+        }
+        kind if kind.starts_with("refund.") || kind.starts_with("payout.") => {
+            reason("moves_money", Role::Owner, "It moves money.".to_owned())
+        }
+        kind if kind.starts_with("message") => {
+            let counts = ["recipient_count", "recipients"].map(|field| match &payload[field] {
+                Value::Array(all) => Some(all.len() as u64),
+                count => count.as_u64(),
+            });
+            let count = counts
+                .into_iter()
+                .flatten()
+                .max()
+                .filter(|count| *count > RECIPIENTS)?;
+            let text = format!(
+                "It writes to {count} people; more than {RECIPIENTS} need a person's word."
+            );
+            reason("writes_to_many", Role::Manager, text)
+        }
+        _ => None,
+    }
+}
+
+fn changes(payload: &Value, field: &str) -> bool {
+    let changed = payload["changed"].as_array().into_iter().flatten();
+    changed.into_iter().any(|change| change["field"] == field)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{EventId, Subject};
+    use serde_json::json;
+
+    fn asks(kind: &'static str, payload: Value) -> Option<&'static str> {
+        let subject = Subject::from(EventId::from(uuid::Uuid::nil()));
+        let change = Recorded {
+            kind,
+            subject,
+            summary: String::new(),
+            payload,
+        };
+        verdict("x", &json!({}), &[change]).map(|reason| reason.code)
+    }
+
+    #[test]
+    fn asks_for_what_cannot_be_taken_back() {
+        let money = |amount: i64| json!({"amount": amount, "currency": "EUR"});
+        assert_eq!(asks("event.cancelled", json!({})), Some("cancels_event"));
+        assert_eq!(
+            asks(
+                "order.cancelled",
+                json!({"paid": money(0), "refunded": money(0)})
+            ),
+            None
+        );
+        assert_eq!(
+            asks(
+                "order.cancelled",
+                json!({"paid": money(1), "refunded": money(0)})
+            ),
+            Some("cancels_paid_order")
+        );
+        assert_eq!(
+            asks(
+                "order.cancelled",
+                json!({"paid": money(1), "refunded": money(1)})
+            ),
+            Some("moves_money")
+        );
+        let price = |sold: i64| json!({"changed": [{"field": "price"}], "sold_count": sold});
+        assert_eq!(asks("ticket_type.updated", price(3)), Some("changes_price"));
+        assert_eq!(asks("ticket_type.updated", price(0)), None);
+        assert_eq!(
+            asks(
+                "ticket_type.updated",
+                json!({"changed": [{"field": "name"}], "sold_count": 9})
+            ),
+            None
+        );
+        assert_eq!(asks("message.queued", json!({"recipient_count": 50})), None);
+        assert_eq!(
+            asks("message.queued", json!({"recipient_count": 51})),
+            Some("writes_to_many")
+        );
+        assert_eq!(
+            asks("workflow.enabled", json!({})),
+            Some("enables_workflow")
+        );
+        assert_eq!(asks("order.placed", json!({})), None);
+    }
+}

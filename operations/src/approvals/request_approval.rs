@@ -1,0 +1,477 @@
+//! `request_approval`: a person is asked before something is done.
+
+use domain::{
+    Actor, ApprovalId, Cx, Fault, FaultKind, FaultSpec, Permission, Recorded, Timestamp,
+    WorkflowRunId, context::Mode, fault::Failure,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use store::{StoreError, WriteTx};
+
+use super::{
+    changes::ApprovalRequested,
+    model::{ApprovalStatus, digest},
+    policy::{self, Reason},
+    sql::{self, New},
+};
+use crate::{App, Effect, Operation, catalog, permission::Role};
+
+/// Ask a person to decide: about an operation, which is tried first and then kept with its exact input until somebody
+/// agrees, or a plain question. Who asks twice for the same gets the same approval.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RequestApproval {
+    /// The question as a sentence; made from the operation when absent.
+    pub title: Option<String>,
+    /// Why a person is asked; the policy's own reason when it has one.
+    pub reason: Option<String>,
+    /// The operation that runs when they agree.
+    pub operation: Option<String>,
+    /// Its input.
+    #[serde(default)]
+    pub input: Value,
+    /// What a plain question is about; of an operation, what its dry run says is shown.
+    #[serde(default)]
+    pub preview: Vec<String>,
+    /// What else to show.
+    #[serde(default)]
+    pub show: Value,
+    /// Until when; three days when absent.
+    pub expires_at: Option<Timestamp>,
+    /// The least role that decides; the policy's, or manager, when absent.
+    pub decides: Option<Role>,
+    /// The step of the run that waits.
+    pub path: Option<String>,
+}
+
+impl RequestApproval {
+    /// A plain question.
+    pub fn question(title: &str) -> Self {
+        Self {
+            title: Some(title.to_owned()),
+            ..Self::blank()
+        }
+    }
+
+    /// A question whether an operation may run.
+    pub fn of(operation: &str, input: Value) -> Self {
+        Self {
+            operation: Some(operation.to_owned()),
+            input,
+            ..Self::blank()
+        }
+    }
+
+    fn blank() -> Self {
+        Self {
+            title: None,
+            reason: None,
+            operation: None,
+            input: Value::Null,
+            preview: Vec::new(),
+            show: Value::Null,
+            expires_at: None,
+            decides: None,
+            path: None,
+        }
+    }
+}
+
+/// What was asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RequestedApproval {
+    /// The approval's id.
+    pub approval: ApprovalId,
+    /// The question.
+    pub title: String,
+    /// Why a person is asked.
+    pub reason: String,
+    /// What would be done, each as a sentence.
+    pub preview: Vec<String>,
+    /// Until when it can be decided.
+    pub expires_at: Timestamp,
+    /// How far it has come.
+    pub status: ApprovalStatus,
+}
+
+/// Seconds a person has when nothing else is said.
+const PATIENCE: i64 = 3 * 86_400;
+/// The longest question that is kept, in characters.
+const TITLE: usize = 500;
+
+impl Operation for RequestApproval {
+    const NAME: &'static str = "request_approval";
+    const EFFECT: Effect = Effect::Write;
+    const NEEDS: Permission = Permission::ApprovalsRead;
+    type Output = RequestedApproval;
+    type Error = RequestApprovalError;
+
+    async fn run(self, app: &App, cx: &Cx) -> Result<RequestedApproval, RequestApprovalError> {
+        let tried = match self.operation.clone() {
+            Some(name) => Some(Trial::of(app, cx, &name, &self.input).await?),
+            None => None,
+        };
+        let mut tx = app.store().write(cx).await?;
+        let asked = self.ask(&mut tx, cx, tried).await?;
+        match asked {
+            (Some(change), answer) => Ok(tx.commit(change, answer).await?),
+            (None, answer) => Ok(tx.unchanged(answer).await?),
+        }
+    }
+}
+
+/// What a dry run of the operation has shown.
+pub(super) struct Trial {
+    pub(super) preview: Vec<String>,
+    pub(super) digest: [u8; 32],
+    reason: Option<Reason>,
+}
+
+impl Trial {
+    /// Tries an operation as the context's actor.
+    pub(super) async fn of(
+        app: &App,
+        cx: &Cx,
+        name: &str,
+        input: &Value,
+    ) -> Result<Self, RequestApprovalError> {
+        let entry = catalog::find(name)
+            .ok_or_else(|| RequestApprovalError::UnknownOperation(name.to_owned()))?;
+        if entry.effect == Effect::Read || entry.needs == Permission::ApprovalsDecide {
+            return Err(RequestApprovalError::NothingToDecide(name.to_owned()));
+        }
+        let mut trial = cx.in_mode(Mode::DryRun);
+        (trial.checkpoint, trial.confirmed, trial.idempotency) = (None, None, None);
+        let outcome = entry.run(app, &trial, input.clone(), None).await;
+        outcome.map_err(RequestApprovalError::WouldFail)?;
+        let recorded = trial.recorded();
+        if recorded.is_empty() {
+            return Err(RequestApprovalError::NothingToDecide(name.to_owned()));
+        }
+        let mut preview: Vec<String> = recorded
+            .iter()
+            .map(|change| change.summary.clone())
+            .collect();
+        preview.dedup();
+        Ok(Self {
+            digest: Recorded::digest(&recorded),
+            reason: policy::verdict(name, input, &recorded),
+            preview,
+        })
+    }
+}
+
+impl RequestApproval {
+    /// Writes the question down, unless it is open already.
+    pub(super) async fn ask(
+        self,
+        tx: &mut WriteTx<'_>,
+        cx: &Cx,
+        tried: Option<Trial>,
+    ) -> Result<(Option<ApprovalRequested>, RequestedApproval), RequestApprovalError> {
+        let operation = self.operation.as_deref();
+        let (reason, decides) = match tried.as_ref().and_then(|tried| tried.reason.clone()) {
+            Some(reason) => (reason.text, reason.decides),
+            None => ("It was asked for.".to_owned(), Role::Manager),
+        };
+        let reason = self
+            .reason
+            .filter(|_| reason == "It was asked for.")
+            .unwrap_or(reason);
+        let (preview, changes_digest) = match tried {
+            Some(tried) => (tried.preview, Some(tried.digest)),
+            None => (self.preview, None),
+        };
+        let title = match (self.title, operation) {
+            (Some(title), _) if !title.trim().is_empty() => title,
+            (_, Some(operation)) => match preview.first() {
+                Some(first) => format!("{}: {first}", operation.replace('_', " ")),
+                None => operation.replace('_', " "),
+            },
+            _ => return Err(RequestApprovalError::TitleMissing),
+        };
+        let title: String = domain::text::clean(&title).chars().take(TITLE).collect();
+        let expires_at = self
+            .expires_at
+            .unwrap_or_else(|| cx.now.plus_seconds(PATIENCE));
+        if expires_at <= cx.now {
+            return Err(RequestApprovalError::ExpiresInThePast(expires_at));
+        }
+        let input = match self.input {
+            Value::Null => Value::Object(Map::new()),
+            input => input,
+        };
+        let run_id = run_of(cx);
+        let (input_digest, requester) = (digest(operation, &input), cx.actor.key());
+        let mut replaces = None;
+        if run_id.is_none() && operation.is_some() {
+            let open = sql::open(tx.conn(), cx, &requester, operation, &input_digest).await?;
+            match open {
+                Some(open)
+                    if open.changes_digest.as_deref()
+                        == changes_digest.as_ref().map(<[u8; 32]>::as_slice) =>
+                {
+                    let answer = RequestedApproval {
+                        approval: open.id,
+                        title: open.title,
+                        reason: open.reason,
+                        preview: open.preview,
+                        expires_at: open.expires_at,
+                        status: open.status,
+                    };
+                    return Ok((None, answer));
+                }
+                open => replaces = open,
+            }
+        }
+        let approval = cx.new_id::<ApprovalId>();
+        if let Some(old) = &replaces {
+            // What it would do has changed since it was asked: the new question takes its place.
+            sql::settle(tx.conn(), old.id, ApprovalStatus::Stale, None, None).await?;
+        }
+        let path = self
+            .path
+            .or_else(|| cx.checkpoint.as_ref().map(|step| step.path.clone()));
+        let new = New {
+            id: approval,
+            title: &title,
+            reason: &reason,
+            operation,
+            input: &input,
+            input_digest: &input_digest,
+            changes_digest: changes_digest.as_ref().map(<[u8; 32]>::as_slice),
+            preview: &preview,
+            show: Some(&self.show).filter(|show| !show.is_null()),
+            requested_by: &serde_json::to_value(&cx.actor).expect("an actor is plain data"),
+            requester: &requester,
+            permissions: cx.permissions,
+            run_id,
+            path: path.as_deref().filter(|_| run_id.is_some()),
+            decides: self.decides.unwrap_or(decides),
+            expires_at,
+        };
+        sql::insert(tx.conn(), cx, &new).await?;
+        if let Some(old) = replaces {
+            sql::settle(
+                tx.conn(),
+                old.id,
+                ApprovalStatus::Stale,
+                None,
+                Some(approval),
+            )
+            .await?;
+        }
+        let change = ApprovalRequested {
+            approval_id: approval,
+            title: title.clone(),
+            operation: self.operation,
+            reason: reason.clone(),
+        };
+        let status = ApprovalStatus::Pending;
+        Ok((
+            Some(change),
+            RequestedApproval {
+                approval,
+                title,
+                reason,
+                preview,
+                expires_at,
+                status,
+            },
+        ))
+    }
+}
+
+fn run_of(cx: &Cx) -> Option<WorkflowRunId> {
+    match &cx.actor {
+        Actor::Workflow { run_id, .. } => Some(*run_id),
+        _ => None,
+    }
+}
+
+/// How `request_approval` refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestApprovalError {
+    /// It is not said what is asked.
+    #[error("a question needs a title, or an operation that it is about")]
+    TitleMissing,
+    /// Not in the catalog.
+    #[error("there is no operation {0:?}")]
+    UnknownOperation(String),
+    /// It would change nothing, or is no operation to ask about.
+    #[error("{0} would change nothing that a person could decide about")]
+    NothingToDecide(String),
+    /// The dry run refused.
+    #[error("it would not work: {}", .0.message)]
+    WouldFail(Failure),
+    /// Nobody could decide it.
+    #[error("{0} is in the past")]
+    ExpiresInThePast(Timestamp),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+const TITLE_MISSING: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "approval_title_missing",
+    "Say in a sentence what a person should decide.",
+);
+const UNKNOWN_OPERATION: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "unknown_operation",
+    "See docs/catalog.md for the operations there are.",
+);
+const NOTHING_TO_DECIDE: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "nothing_to_decide",
+    "Run the operation itself; it needs nobody's word.",
+);
+const WOULD_FAIL: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "would_fail",
+    "Mend what the operation refused, then ask again.",
+);
+const EXPIRES_IN_THE_PAST: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "approval_expires_in_past",
+    "Give a later time, or leave it out for three days.",
+);
+
+impl Fault for RequestApprovalError {
+    fn specs() -> Vec<FaultSpec> {
+        vec![
+            TITLE_MISSING,
+            UNKNOWN_OPERATION,
+            NOTHING_TO_DECIDE,
+            WOULD_FAIL,
+            EXPIRES_IN_THE_PAST,
+        ]
+    }
+
+    fn spec(&self) -> FaultSpec {
+        match self {
+            Self::TitleMissing => TITLE_MISSING,
+            Self::UnknownOperation(_) => UNKNOWN_OPERATION,
+            Self::NothingToDecide(_) => NOTHING_TO_DECIDE,
+            Self::WouldFail(_) => WOULD_FAIL,
+            Self::ExpiresInThePast(_) => EXPIRES_IN_THE_PAST,
+            Self::Store(error) => error.spec(),
+        }
+    }
+}
+
+impl From<sqlx::Error> for RequestApprovalError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Scene, assert_refused};
+    use serde_json::json;
+
+    fn rename(name: &str) -> RequestApproval {
+        RequestApproval::of("update_organization", json!({"name": name}))
+    }
+
+    #[tokio::test]
+    async fn keeps_the_exact_input_and_shows_what_it_would_do() {
+        let scene = Scene::new().await;
+        let asked = scene.run(rename("Nordlicht")).await.unwrap();
+        assert!(asked.preview[0].contains("Nordlicht"), "{asked:?}");
+        assert_eq!(asked.status, ApprovalStatus::Pending);
+        assert_eq!(asked.expires_at, scene.cx.now.plus_seconds(PATIENCE));
+        let kinds: Vec<String> = scene.changes().await.into_iter().map(|c| c.kind).collect();
+        assert!(kinds.contains(&"approval.requested".to_owned()));
+        assert!(
+            !kinds.contains(&"organization.updated".to_owned()),
+            "only asked, not done"
+        );
+    }
+
+    #[tokio::test]
+    async fn who_asks_twice_gets_one_question_as_long_as_it_would_do_the_same() {
+        let scene = Scene::new().await;
+        let first = scene.run(rename("Nordlicht")).await.unwrap();
+        assert_eq!(scene.run(rename("Nordlicht")).await.unwrap(), first);
+        assert_ne!(
+            scene.run(rename("Other")).await.unwrap().approval,
+            first.approval
+        );
+        scene
+            .run(crate::organizations::UpdateOrganization {
+                name: Some("Between".parse().unwrap()),
+                ..Default::default()
+            })
+            .await
+            .unwrap();
+        let again = scene.run(rename("Nordlicht")).await.unwrap();
+        assert_ne!(
+            again.approval, first.approval,
+            "it would do something else now"
+        );
+        let old = scene
+            .run(crate::approvals::GetApproval {
+                approval: first.approval,
+            })
+            .await
+            .unwrap();
+        assert_eq!(
+            (old.status, old.replaced_by),
+            (ApprovalStatus::Stale, Some(again.approval))
+        );
+    }
+
+    #[tokio::test]
+    async fn refuses_what_cannot_be_decided() {
+        let scene = Scene::new().await;
+        assert_refused(
+            scene.run(RequestApproval::question(" ")).await,
+            "approval_title_missing",
+        );
+        assert_refused(
+            scene.run(RequestApproval::of("fly", json!({}))).await,
+            "unknown_operation",
+        );
+        assert_refused(
+            scene
+                .run(RequestApproval::of("list_events", json!({})))
+                .await,
+            "nothing_to_decide",
+        );
+        assert_refused(scene.run(rename("scene")).await, "nothing_to_decide");
+        assert_refused(
+            scene
+                .run(RequestApproval::of(
+                    "cancel_event",
+                    json!({"event": "x", "reason": "y"}),
+                ))
+                .await,
+            "would_fail",
+        );
+        let decide =
+            json!({"approval": "apr_0190aaaabbbb7ccc8dddeeeeffff0001", "decision": "approved"});
+        assert_refused(
+            scene
+                .run(RequestApproval::of("decide_approval", decide))
+                .await,
+            "nothing_to_decide",
+        );
+        let late = RequestApproval {
+            expires_at: Some(scene.cx.now),
+            ..RequestApproval::question("Now?")
+        };
+        assert_refused(scene.run(late).await, "approval_expires_in_past");
+    }
+
+    #[tokio::test]
+    async fn answers_a_repeat_without_doing_it_again() {
+        let scene = Scene::new().await;
+        scene
+            .assert_idempotent(RequestApproval::question("Send it?"))
+            .await;
+    }
+}

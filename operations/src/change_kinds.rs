@@ -1,0 +1,57 @@
+//! Every kind of change there is, in one place: what workflows start from and wait for, and what subscribers hear of.
+//! A test compares it with the `KIND`s in the code; `docs/changes.md` lists the kinds with their fields.
+
+/// Kinds with a sentence on when they happen, by subject.
+pub const KINDS: &[(&str, &str)] = &[
+    (
+        "approval.decided",
+        "A person approved or rejected what was asked, or nobody did in time.",
+    ),
+    (
+        "approval.requested",
+        "Something waits for a person's decision.",
+    ),
+    ("check_in.admitted", "A ticket's holder was let in."),
+    ("check_in.refused", "A scan at the door was refused."),
+    ("check_in.undone", "A check-in was taken back."),
+    ("event.archived", "An event was put away."),
+    ("event.cancelled", "An event will not take place."),
+    (
+        "event.created",
+        "An event was created, from nothing or as a copy.",
+    ),
+    ("event.published", "An event went on sale."),
+    ("event.unpublished", "An event became a draft again."),
+    (
+        "event.updated",
+        "An event's details changed, such as its time or venue.",
+    ),
+    ("order.cancelled", "An order was called off."),
+    (
+        "order.paid",
+        "An order was paid, or needed no payment, and its tickets were issued.",
+    ),
+    ("order.placed", "An order was placed."),
+    ("organization.created", "The organization was founded."),
+    (
+        "organization.updated",
+        "The organization's name or defaults changed.",
+    ),
+    ("pool.resized", "A capacity pool got another size."),
+    ("series.created", "An event became a series of dates."),
+    ("ticket.voided", "A ticket no longer admits anybody."),
+    ("ticket_type.archived", "A ticket type is no longer sold."),
+    (
+        "ticket_type.created",
+        "A ticket type was added to an event.",
+    ),
+    (
+        "ticket_type.updated",
+        "A ticket type's details changed, such as its price.",
+    ),
+    ("token.created", "A bearer token was made."),
+    ("token.revoked", "A bearer token stopped working."),
+    ("venue.archived", "A venue was put away."),
+    ("venue.created", "A venue was added."),
+    ("venue.updated", "A venue's details changed."),
+];
