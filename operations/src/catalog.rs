@@ -11,10 +11,14 @@ use crate::{
     lifecycle::{
         CancelEvent, CreateSeries, DuplicateEvent, GetEvent, PublishEvent, UnpublishEvent,
     },
+    messages::{
+        CancelMessage, GetMessage, ListMessages, ListSuppressions, QueueMessage,
+        RemoveSuppression, RetryMessage, SaveSuppression,
+    },
     operation::{
         Entry,
         Shelf::{Operators, Searchable, Shown},
-        Toolset::{Attendees, Events, Orders, Organization, Reports},
+        Toolset::{Attendees, Events, Messages, Orders, Organization, Reports},
         entry,
     },
     orders::{CancelOrder, ConfirmPayment, GetOrder, IssueTickets, ListOrders, PlaceOrder},
@@ -64,6 +68,14 @@ pub const CATALOG: &[Entry] = &[
     entry::<CheckIn>(Attendees, Shown),
     entry::<UndoCheckIn>(Attendees, Searchable),
     entry::<GetDoorStatus>(Attendees, Searchable),
+    entry::<QueueMessage>(Messages, Operators),
+    entry::<ListMessages>(Messages, Searchable),
+    entry::<GetMessage>(Messages, Searchable),
+    entry::<RetryMessage>(Messages, Searchable),
+    entry::<CancelMessage>(Messages, Searchable),
+    entry::<ListSuppressions>(Messages, Searchable),
+    entry::<SaveSuppression>(Messages, Searchable),
+    entry::<RemoveSuppression>(Messages, Searchable),
     entry::<GetSalesReport>(Reports, Shown),
 ];
 

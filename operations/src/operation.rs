@@ -58,6 +58,8 @@ pub enum Toolset {
     Orders,
     /// Attendees, tickets, check-ins.
     Attendees,
+    /// Messages to people, and webhooks to programs.
+    Messages,
     /// Reports.
     Reports,
 }
@@ -69,6 +71,7 @@ impl Toolset {
         Self::Events,
         Self::Orders,
         Self::Attendees,
+        Self::Messages,
         Self::Reports,
     ];
 
@@ -79,6 +82,7 @@ impl Toolset {
             Self::Events => "events",
             Self::Orders => "orders",
             Self::Attendees => "attendees",
+            Self::Messages => "messages",
             Self::Reports => "reports",
         }
     }
