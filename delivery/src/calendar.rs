@@ -73,14 +73,17 @@ impl Entry<'_> {
         if let Some(url) = self.url {
             event.add_property("URL", url);
         }
-        let mut organizer = Property::new("ORGANIZER", format!("mailto:{}", self.organizer.address));
+        let mut organizer =
+            Property::new("ORGANIZER", format!("mailto:{}", self.organizer.address));
         if let Some(name) = &self.organizer.name {
             // A parameter's value may hold anything but quotes (RFC 5545, 3.2).
             organizer.add_parameter("CN", &format!("\"{}\"", name.replace('"', "'")));
         }
         event.append_property(organizer.done());
         let mut attendee = Property::new("ATTENDEE", format!("mailto:{}", self.attendee));
-        attendee.add_parameter("ROLE", "REQ-PARTICIPANT").add_parameter("PARTSTAT", "ACCEPTED");
+        attendee
+            .add_parameter("ROLE", "REQ-PARTICIPANT")
+            .add_parameter("PARTSTAT", "ACCEPTED");
         event.append_property(attendee.done());
         let mut calendar = Calendar::empty();
         calendar
@@ -137,10 +140,16 @@ mod tests {
             "ORGANIZER;CN=\"Größenwahn 'Köln'\":mailto:t@example.org",
             "STATUS:CONFIRMED",
         ] {
-            assert!(unfolded.split("\r\n").any(|l| l == line), "{line} is missing:\n{unfolded}");
+            assert!(
+                unfolded.split("\r\n").any(|l| l == line),
+                "{line} is missing:\n{unfolded}"
+            );
         }
         assert!(file.split("\r\n").all(|line| line.len() <= 75), "{file}");
         let off = entry(Method::Cancel, &organizer, &attendee).file();
-        assert!(off.contains("METHOD:CANCEL") && off.contains("STATUS:CANCELLED"), "{off}");
+        assert!(
+            off.contains("METHOD:CANCEL") && off.contains("STATUS:CANCELLED"),
+            "{off}"
+        );
     }
 }

@@ -45,7 +45,11 @@ impl Mailbox {
         let address = self.address.as_str().parse().map_err(|error| {
             permanent(format!("the address cannot be written in a mail: {error}"))
         })?;
-        let name = self.name.as_deref().map(one_line).filter(|name| !name.is_empty());
+        let name = self
+            .name
+            .as_deref()
+            .map(one_line)
+            .filter(|name| !name.is_empty());
         Ok(lettre::message::Mailbox::new(name, address))
     }
 }
@@ -146,9 +150,8 @@ impl Email {
             .boundary(self.boundary("m"))
             .multipart(alternative);
         for file in &self.attachments {
-            let content_type = ContentType::parse(&file.content_type).map_err(|_| {
-                permanent(format!("{:?} is no media type", file.content_type))
-            })?;
+            let content_type = ContentType::parse(&file.content_type)
+                .map_err(|_| permanent(format!("{:?} is no media type", file.content_type)))?;
             mixed = mixed.singlepart(
                 Part::new(one_line(&file.name)).body(file.content.clone(), content_type),
             );
@@ -170,7 +173,10 @@ fn permanent(text: String) -> SendError {
 /// Text fit for a header: no line ends or other control characters, which could begin another header.
 fn one_line(text: &str) -> String {
     let words = text.split(|c: char| c.is_control() || c == ' ');
-    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    words
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]
@@ -203,7 +209,10 @@ pub(crate) mod tests {
         assert_eq!(source, hello().source().unwrap());
         let text = String::from_utf8(source).unwrap();
         assert!(text.contains("\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"));
-        assert!(text.contains("Date: Mon, 11 Jan 2027 09:00:00 +0000"), "{text}");
+        assert!(
+            text.contains("Date: Mon, 11 Jan 2027 09:00:00 +0000"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -32,7 +32,13 @@ impl Folder {
         let id = email.message_id.trim_matches(['<', '>']);
         let name: String = id
             .chars()
-            .map(|c| if c.is_ascii_alphanumeric() || "@.-".contains(c) { c } else { '_' })
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || "@.-".contains(c) {
+                    c
+                } else {
+                    '_'
+                }
+            })
             .collect();
         let name = name.trim_start_matches('.');
         self.path.join(format!("{name}.eml"))

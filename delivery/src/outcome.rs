@@ -37,10 +37,7 @@ impl Refusal {
     /// message says nothing about the address. Without one, by the plain codes for unknown mailboxes.
     pub fn means_dead_address(&self) -> bool {
         match (self.enhanced_status(), self.code) {
-            (Some(status), _) => matches!(
-                status,
-                (5, 1, 1 | 2 | 3 | 6 | 10) | (5, 2, 1)
-            ),
+            (Some(status), _) => matches!(status, (5, 1, 1 | 2 | 3 | 6 | 10) | (5, 2, 1)),
             (None, Some(550 | 551 | 553)) => true,
             (None, _) => false,
         }

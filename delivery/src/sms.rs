@@ -84,13 +84,22 @@ impl Twilio {
     }
 
     async fn post(&self, sms: &Sms) -> Result<String, SendError> {
-        let TwilioOptions { url, account, token, from } = &self.options;
+        let TwilioOptions {
+            url,
+            account,
+            token,
+            from,
+        } = &self.options;
         let url = format!(
             "{}/2010-04-01/Accounts/{account}/Messages.json",
             url.trim_end_matches('/')
         );
         let form = [("To", &sms.to), ("From", from), ("Body", &sms.text)];
-        let request = self.client.post(url).basic_auth(account, Some(token)).form(&form);
+        let request = self
+            .client
+            .post(url)
+            .basic_auth(account, Some(token))
+            .form(&form);
         let unanswered = |error: reqwest::Error| {
             SendError::Transient(Refusal::unanswered(error.without_url().to_string()))
         };
@@ -138,7 +147,14 @@ mod tests {
     #[test]
     fn knows_phone_numbers() {
         assert!(is_phone_number("+4930123456"));
-        for bad in ["", "+", "030123456", "+0301234567", "+49 30 123456", "+123456789012345678"] {
+        for bad in [
+            "",
+            "+",
+            "030123456",
+            "+0301234567",
+            "+49 30 123456",
+            "+123456789012345678",
+        ] {
             assert!(!is_phone_number(bad), "{bad}");
         }
     }

@@ -42,7 +42,9 @@ pub struct Webhook {
 
 impl fmt::Debug for Webhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Webhook").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Webhook")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -92,8 +94,9 @@ impl Guard {
         let url = Url::parse(url).map_err(|_| UrlError::Malformed)?;
         let host = url.host_str().ok_or(UrlError::Malformed)?;
         let literal: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
-        let loopback = host == "localhost"
-            || host.ends_with(".localhost")
+        let name = host.trim_end_matches('.');
+        let loopback = name == "localhost"
+            || name.ends_with(".localhost")
             || literal.is_some_and(|ip| ip.is_loopback());
         if !url.username().is_empty() || url.password().is_some() {
             return Err(UrlError::HasCredentials);
@@ -134,7 +137,9 @@ impl Resolve for Guard {
 fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_public_v4(ip),
-        IpAddr::V6(ip) => ip.to_ipv4_mapped().map_or_else(|| is_public_v6(ip), is_public_v4),
+        IpAddr::V6(ip) => ip
+            .to_ipv4_mapped()
+            .map_or_else(|| is_public_v6(ip), is_public_v4),
     }
 }
 
@@ -144,7 +149,10 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
         || ip.is_loopback()
         || ip.is_link_local()
         || ip.is_documentation()
-        || matches!((a, b), (0 | 224..=255, _) | (100, 64..=127) | (198, 18 | 19))
+        || matches!(
+            (a, b),
+            (0 | 224..=255, _) | (100, 64..=127) | (198, 18 | 19)
+        )
         || matches!((a, b, c), (192, 0, 0) | (192, 88, 99));
     !reserved
 }
@@ -152,7 +160,10 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
 fn is_public_v6(ip: Ipv6Addr) -> bool {
     let [a, b, ..] = ip.segments();
     // Global unicast is 2000::/3; inside it, tunnels that carry IPv4 and special ranges are left out.
-    a & 0xe000 == 0x2000 && a != 0x2002 && !(a == 0x2001 && b < 0x0200) && !(a == 0x2001 && b == 0x0db8)
+    a & 0xe000 == 0x2000
+        && a != 0x2002
+        && !(a == 0x2001 && b < 0x0200)
+        && !(a == 0x2001 && b == 0x0db8)
 }
 
 /// Posts webhooks.
@@ -180,7 +191,12 @@ impl Poster {
     pub async fn post(&self, webhook: &Webhook, now: Timestamp) -> Outcome {
         let url = match self.guard.check(&webhook.url) {
             Ok(url) => url,
-            Err(error) => return Outcome::Later { code: None, text: error.to_string() },
+            Err(error) => {
+                return Outcome::Later {
+                    code: None,
+                    text: error.to_string(),
+                };
+            }
         };
         let seconds = now.as_microseconds() / 1_000_000;
         let request = self
@@ -189,7 +205,10 @@ impl Poster {
             .header("Content-Type", "application/json")
             .header(ID_HEADER, &webhook.id)
             .header(TIMESTAMP_HEADER, seconds)
-            .header(SIGNATURE_HEADER, signatures(&webhook.secrets, seconds, &webhook.body))
+            .header(
+                SIGNATURE_HEADER,
+                signatures(&webhook.secrets, seconds, &webhook.body),
+            )
             .body(webhook.body.clone());
         match request.send().await.map(|answer| answer.status()) {
             Ok(status) if status.is_success() => Outcome::Taken(status.as_u16()),
@@ -198,7 +217,10 @@ impl Poster {
                 code: Some(status.as_u16()),
                 text: format!("the server answered {status}"),
             },
-            Err(error) => Outcome::Later { code: None, text: chain(&error.without_url()) },
+            Err(error) => Outcome::Later {
+                code: None,
+                text: chain(&error.without_url()),
+            },
         }
     }
 }
@@ -220,11 +242,15 @@ pub fn signatures(secrets: &[String], seconds: i64, body: &str) -> String {
             .expect("HMAC takes keys of every length");
         mac.update(format!("{seconds}.").as_bytes());
         mac.update(body.as_bytes());
-        let hex = mac.finalize().into_bytes().iter().fold(String::new(), |mut hex, byte| {
-            use fmt::Write as _;
-            write!(hex, "{byte:02x}").expect("a string takes everything");
-            hex
-        });
+        let hex = mac
+            .finalize()
+            .into_bytes()
+            .iter()
+            .fold(String::new(), |mut hex, byte| {
+                use fmt::Write as _;
+                write!(hex, "{byte:02x}").expect("a string takes everything");
+                hex
+            });
         format!("v1={hex}")
     };
     secrets.iter().map(sign).collect::<Vec<_>>().join(",")
@@ -243,7 +269,11 @@ mod tests {
             one,
             "v1=b8569b78799ff9e3cbff0fc2d63a33a2b57f3282abd07c37ae5e8e7d79a5f163"
         );
-        let both = signatures(&["secret".to_owned(), "next".to_owned()], 1_700_000_000, "{}");
+        let both = signatures(
+            &["secret".to_owned(), "next".to_owned()],
+            1_700_000_000,
+            "{}",
+        );
         assert!(both.starts_with(&format!("{one},v1=")), "{both}");
         assert_ne!(one, signatures(&["secret".to_owned()], 1_700_000_001, "{}"));
     }
@@ -268,28 +298,33 @@ mod tests {
         }
         assert_eq!(guard.check("http://example.org/"), Err(UrlError::NotHttps));
         assert_eq!(guard.check("ftp://example.org/"), Err(UrlError::NotHttps));
-        assert_eq!(guard.check("https://u:p@example.org/"), Err(UrlError::HasCredentials));
+        assert_eq!(
+            guard.check("https://u:p@example.org/"),
+            Err(UrlError::HasCredentials)
+        );
         assert!(guard.check("https://example.org/hook").is_ok());
-        let open = Guard { allow_loopback: true };
+        let open = Guard {
+            allow_loopback: true,
+        };
         assert!(open.check("http://127.0.0.1:8080/").is_ok());
         assert!(open.check("http://10.0.0.7/").is_err());
     }
 
     #[tokio::test]
     async fn a_name_that_resolves_inside_is_not_connected_to() {
-        // `localhost` by another spelling that only the name service knows is the same case.
         let poster = Poster::new(Guard::default()).unwrap();
-        let answer = Resolve::resolve(&Guard::default(), "localhost".parse().unwrap()).await;
-        assert!(answer.is_err());
-        let webhook = Webhook {
-            id: "1".to_owned(),
-            url: "https://localhost.:1/".to_owned(),
-            secrets: Vec::new(),
-            body: String::new(),
-        };
-        let outcome = poster.post(&webhook, Timestamp::now()).await;
-        let Outcome::Later { code: None, text } = outcome else { panic!("{outcome:?}") };
-        assert!(text.contains("private network"), "{text}");
+        // Past the check of the address, as a name would be that only the name service knows to be ours.
+        let error = poster
+            .client
+            .post("https://localhost:1/")
+            .send()
+            .await
+            .unwrap_err();
+        assert!(
+            chain(&error).contains("private network"),
+            "{}",
+            chain(&error)
+        );
     }
 
     /// Answers one request with a status line, and hands back what was asked.
@@ -304,7 +339,9 @@ mod tests {
             while !String::from_utf8_lossy(&buffer[..read]).contains("{\"a\":1}") {
                 read += stream.read(&mut buffer[read..]).await.unwrap();
             }
-            let answer = format!("HTTP/1.1 {status}\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n");
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n"
+            );
             stream.write_all(answer.as_bytes()).await.unwrap();
             String::from_utf8_lossy(&buffer[..read]).into_owned()
         });
@@ -313,12 +350,27 @@ mod tests {
 
     #[tokio::test]
     async fn classifies_answers() {
-        let poster = Poster::new(Guard { allow_loopback: true }).unwrap();
+        let poster = Poster::new(Guard {
+            allow_loopback: true,
+        })
+        .unwrap();
         for (status, expected) in [
             ("200 OK", Outcome::Taken(200)),
             ("410 Gone", Outcome::Gone),
-            ("302 Found", Outcome::Later { code: Some(302), text: "the server answered 302 Found".to_owned() }),
-            ("503 Busy", Outcome::Later { code: Some(503), text: "the server answered 503 Service Unavailable".to_owned() }),
+            (
+                "302 Found",
+                Outcome::Later {
+                    code: Some(302),
+                    text: "the server answered 302 Found".to_owned(),
+                },
+            ),
+            (
+                "503 Busy",
+                Outcome::Later {
+                    code: Some(503),
+                    text: "the server answered 503 Service Unavailable".to_owned(),
+                },
+            ),
         ] {
             let (url, asked) = served(status).await;
             let webhook = Webhook {
@@ -331,8 +383,13 @@ mod tests {
             assert_eq!(poster.post(&webhook, now).await, expected);
             let asked = asked.await.unwrap().to_lowercase();
             let signature = signatures(&["secret".to_owned()], 1_799_658_000, "{\"a\":1}");
-            assert!(asked.contains(&format!("eventos-signature: {signature}")), "{asked}");
-            assert!(asked.contains("eventos-id: 42") && asked.contains("eventos-timestamp: 1799658000"));
+            assert!(
+                asked.contains(&format!("eventos-signature: {signature}")),
+                "{asked}"
+            );
+            assert!(
+                asked.contains("eventos-id: 42") && asked.contains("eventos-timestamp: 1799658000")
+            );
         }
     }
 }

@@ -12,8 +12,12 @@ use crate::{
         CancelEvent, CreateSeries, DuplicateEvent, GetEvent, PublishEvent, UnpublishEvent,
     },
     messages::{
-        CancelMessage, GetMessage, ListMessages, ListSuppressions, QueueMessage,
-        RemoveSuppression, RetryMessage, SaveSuppression,
+        CancelMessage, GetMessage, ListMessageTemplates, ListMessages, ListSuppressions,
+        PreviewMessage, QueueMessage, RemoveSuppression, RetryMessage, SaveMessageTemplate,
+        SaveSuppression, SendMessage, SendTestMessage,
+        webhooks::{
+            ListWebhookDeliveries, ListWebhookEndpoints, ReplayWebhookDelivery, SaveWebhookEndpoint,
+        },
     },
     operation::{
         Entry,
@@ -68,7 +72,12 @@ pub const CATALOG: &[Entry] = &[
     entry::<CheckIn>(Attendees, Shown),
     entry::<UndoCheckIn>(Attendees, Searchable),
     entry::<GetDoorStatus>(Attendees, Searchable),
+    entry::<SendMessage>(Messages, Searchable),
+    entry::<PreviewMessage>(Messages, Searchable),
+    entry::<SendTestMessage>(Messages, Searchable),
     entry::<QueueMessage>(Messages, Operators),
+    entry::<ListMessageTemplates>(Messages, Searchable),
+    entry::<SaveMessageTemplate>(Messages, Searchable),
     entry::<ListMessages>(Messages, Searchable),
     entry::<GetMessage>(Messages, Searchable),
     entry::<RetryMessage>(Messages, Searchable),
@@ -76,6 +85,10 @@ pub const CATALOG: &[Entry] = &[
     entry::<ListSuppressions>(Messages, Searchable),
     entry::<SaveSuppression>(Messages, Searchable),
     entry::<RemoveSuppression>(Messages, Searchable),
+    entry::<SaveWebhookEndpoint>(Messages, Operators),
+    entry::<ListWebhookEndpoints>(Messages, Searchable),
+    entry::<ListWebhookDeliveries>(Messages, Searchable),
+    entry::<ReplayWebhookDelivery>(Messages, Searchable),
     entry::<GetSalesReport>(Reports, Shown),
 ];
 

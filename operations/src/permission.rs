@@ -2,8 +2,8 @@
 
 use domain::{
     Permission::{
-        self, AttendeesPersonal, AttendeesRead, CheckInsWrite, EventsRead, MessagesRead, OrdersRead,
-        OrdersWrite, OrganizationRead, PaymentsConfirm, ReportsRead, VenuesRead,
+        self, AttendeesPersonal, AttendeesRead, CheckInsWrite, EventsRead, MessagesRead,
+        OrdersRead, OrdersWrite, OrganizationRead, PaymentsConfirm, ReportsRead, VenuesRead,
     },
     Permissions,
 };

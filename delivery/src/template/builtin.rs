@@ -96,7 +96,9 @@ files! {
 /// The value of a line of a file's head.
 fn head(text: &'static str, key: &str) -> &'static str {
     let head = text.split("\n---\n").next().unwrap_or_default();
-    let line = head.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
+    let line = head
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
     line.unwrap_or_default()
 }
 
@@ -173,101 +175,193 @@ struct Gap(&'static str, &'static str, fn() -> Value);
 
 impl Gap {
     fn placeholder(&self) -> Placeholder {
-        Placeholder { name: self.0, about: self.1, sample: (self.2)() }
+        Placeholder {
+            name: self.0,
+            about: self.1,
+            sample: (self.2)(),
+        }
     }
 }
 
 const COMMON: &[Gap] = &[
-    Gap("organization.name", "the organization's name", || json!("Nordlicht")),
-    Gap("recipient.name", "the name of who gets the mail; may be empty", || json!("Ada Lovelace")),
+    Gap("organization.name", "the organization's name", || {
+        json!("Nordlicht")
+    }),
+    Gap(
+        "recipient.name",
+        "the name of who gets the mail; may be empty",
+        || json!("Ada Lovelace"),
+    ),
 ];
 
 const EVENT: &[Gap] = &[
     Gap("event.title", "the event's title", || json!("Spring Gala")),
-    Gap("event.summary", "the event in a sentence; may be empty", || {
-        json!("An evening with music, a dinner and a dance floor.")
+    Gap(
+        "event.summary",
+        "the event in a sentence; may be empty",
+        || json!("An evening with music, a dinner and a dance floor."),
+    ),
+    Gap("event.when", "date and time at the place", || {
+        json!("Thu 4 Feb 2027, 19:00 (Berlin)")
     }),
-    Gap("event.when", "date and time at the place", || json!("Thu 4 Feb 2027, 19:00 (Berlin)")),
-    Gap("event.place", "venue and city, or that it is online", || json!("Town Hall, Berlin")),
-    Gap("event.online_link", "where to watch, for events online; may be empty", || json!(null)),
-    Gap("event.link", "the event's page; may be empty", || json!("https://tickets.example.org/e/spring-gala")),
+    Gap(
+        "event.place",
+        "venue and city, or that it is online",
+        || json!("Town Hall, Berlin"),
+    ),
+    Gap(
+        "event.online_link",
+        "where to watch, for events online; may be empty",
+        || json!(null),
+    ),
+    Gap("event.link", "the event's page; may be empty", || {
+        json!("https://tickets.example.org/e/spring-gala")
+    }),
 ];
 
 const ORDER: &[Gap] = &[
     Gap("order.number", "the order's number", || json!("K7M2XQ4")),
     Gap("order.total", "what the order costs", || json!("75.00 EUR")),
-    Gap("order.open", "what is still to be paid", || json!("75.00 EUR")),
-    Gap("order.link", "the order's page; may be empty", || json!("https://tickets.example.org/o/K7M2XQ4")),
-    Gap("order.items", "a list: name, quantity, price", || {
-        json!([{"name": "Regular", "quantity": 2, "price": "25.00 EUR"}, {"name": "Balcony", "quantity": 1, "price": "25.00 EUR"}])
+    Gap("order.open", "what is still to be paid", || {
+        json!("75.00 EUR")
     }),
+    Gap("order.link", "the order's page; may be empty", || {
+        json!("https://tickets.example.org/o/K7M2XQ4")
+    }),
+    Gap(
+        "order.items",
+        "a list: name, quantity, price",
+        || json!([{"name": "Regular", "quantity": 2, "price": "25.00 EUR"}, {"name": "Balcony", "quantity": 1, "price": "25.00 EUR"}]),
+    ),
     Gap("order.tickets", "a list: name, type, code", || {
         json!([
             {"name": "Ada Lovelace", "type": "Regular", "code": "7KQM 2XWP 9RTA B4NC H8ED"},
             {"name": "Grace Hopper", "type": "Regular", "code": "P3VJ 6ZKT 4MXQ W9BA 2RNC"},
         ])
     }),
-    Gap("order.pay_by", "until when to pay; may be empty", || json!("Mon 18 Jan 2027, 18:00 (Berlin)")),
-    Gap("order.payment_note", "how to pay, as the organizer says it; may be empty", || {
-        json!("Please transfer to Nordlicht e. V., DE02 1203 0000 0000 2020 51.")
+    Gap("order.pay_by", "until when to pay; may be empty", || {
+        json!("Mon 18 Jan 2027, 18:00 (Berlin)")
     }),
+    Gap(
+        "order.payment_note",
+        "how to pay, as the organizer says it; may be empty",
+        || json!("Please transfer to Nordlicht e. V., DE02 1203 0000 0000 2020 51."),
+    ),
 ];
 
 const REMINDER: &[Gap] = &[
-    Gap("reminder.lead", "how soon it starts: `tomorrow`, `in two hours`", || json!("tomorrow")),
-    Gap("reminder.note", "what to bring or to know; may be empty", || json!("Doors open at 18:00.")),
+    Gap(
+        "reminder.lead",
+        "how soon it starts: `tomorrow`, `in two hours`",
+        || json!("tomorrow"),
+    ),
+    Gap(
+        "reminder.note",
+        "what to bring or to know; may be empty",
+        || json!("Doors open at 18:00."),
+    ),
 ];
 const CHANGED: &[Gap] = &[
-    Gap("change.before", "time and place as they were", || json!("Wed 3 Feb 2027, 19:00 (Berlin), Town Hall, Berlin")),
-    Gap("change.reason", "why; may be empty", || json!("The hall is needed for the election.")),
-    Gap("change.refund_note", "what those can do who cannot come; may be empty", || {
-        json!("If the new date does not suit you, answer this mail by 25 January and you get your money back.")
+    Gap("change.before", "time and place as they were", || {
+        json!("Wed 3 Feb 2027, 19:00 (Berlin), Town Hall, Berlin")
     }),
+    Gap("change.reason", "why; may be empty", || {
+        json!("The hall is needed for the election.")
+    }),
+    Gap(
+        "change.refund_note",
+        "what those can do who cannot come; may be empty",
+        || {
+            json!(
+                "If the new date does not suit you, answer this mail by 25 January and you get your money back."
+            )
+        },
+    ),
 ];
 const CANCELLED: &[Gap] = &[
-    Gap("cancellation.reason", "why; may be empty", || json!("The singer has fallen ill.")),
-    Gap("cancellation.refund_note", "what happens to the money; may be empty", || {
-        json!("You get 75.00 EUR back within 14 days; there is nothing you need to do.")
+    Gap("cancellation.reason", "why; may be empty", || {
+        json!("The singer has fallen ill.")
     }),
+    Gap(
+        "cancellation.refund_note",
+        "what happens to the money; may be empty",
+        || json!("You get 75.00 EUR back within 14 days; there is nothing you need to do."),
+    ),
 ];
-const LAUNCH: &[Gap] = &[Gap("tickets.from_price", "the lowest price; may be empty", || json!("25.00 EUR"))];
-const SURVEY: &[Gap] = &[Gap("survey.link", "where to answer; may be empty", || json!("https://tickets.example.org/s/gala"))];
+const LAUNCH: &[Gap] = &[Gap(
+    "tickets.from_price",
+    "the lowest price; may be empty",
+    || json!("25.00 EUR"),
+)];
+const SURVEY: &[Gap] = &[Gap("survey.link", "where to answer; may be empty", || {
+    json!("https://tickets.example.org/s/gala")
+})];
 const FOLLOW_UP: &[Gap] = &[
-    Gap("follow_up.note", "what its sender has to say; may be empty", || {
-        json!("We have put the recording online.")
+    Gap(
+        "follow_up.note",
+        "what its sender has to say; may be empty",
+        || json!("We have put the recording online."),
+    ),
+    Gap("follow_up.link", "a page to look at; may be empty", || {
+        json!("https://tickets.example.org/r/gala")
     }),
-    Gap("follow_up.link", "a page to look at; may be empty", || json!("https://tickets.example.org/r/gala")),
 ];
 const REPORT: &[Gap] = &[
-    Gap("report.period", "the days it covers", || json!("4 to 10 January 2027")),
-    Gap("report.sold_count", "tickets sold in it", || json!(48)),
-    Gap("report.revenue", "money received in it", || json!("1,200.00 EUR")),
-    Gap("report.events", "a list: title, when, sold, capacity, new", || {
-        json!([
-            {"title": "Spring Gala", "when": "4 Feb", "sold": 112, "capacity": 200, "new": 31},
-            {"title": "Workshop: Screen printing for beginners", "when": "20 Feb", "sold": 17, "capacity": 18, "new": 17},
-        ])
+    Gap("report.period", "the days it covers", || {
+        json!("4 to 10 January 2027")
     }),
-    Gap("report.link", "the report's page; may be empty", || json!("https://tickets.example.org/reports")),
+    Gap("report.sold_count", "tickets sold in it", || json!(48)),
+    Gap("report.revenue", "money received in it", || {
+        json!("1,200.00 EUR")
+    }),
+    Gap(
+        "report.events",
+        "a list: title, when, sold, capacity, new",
+        || {
+            json!([
+                {"title": "Spring Gala", "when": "4 Feb", "sold": 112, "capacity": 200, "new": 31},
+                {"title": "Workshop: Screen printing for beginners", "when": "20 Feb", "sold": 17, "capacity": 18, "new": 17},
+            ])
+        },
+    ),
+    Gap("report.link", "the report's page; may be empty", || {
+        json!("https://tickets.example.org/reports")
+    }),
 ];
 const SALES: &[Gap] = &[
     Gap("sales.sold_count", "tickets sold", || json!(41)),
     Gap("sales.capacity", "how many there are", || json!(200)),
-    Gap("sales.expected_count", "how many were expected by now; may be empty", || json!(90)),
+    Gap(
+        "sales.expected_count",
+        "how many were expected by now; may be empty",
+        || json!(90),
+    ),
     Gap("sales.days_left", "days until it starts", || json!(9)),
-    Gap("sales.link", "the event's sales; may be empty", || json!("https://tickets.example.org/reports/spring-gala")),
+    Gap("sales.link", "the event's sales; may be empty", || {
+        json!("https://tickets.example.org/reports/spring-gala")
+    }),
 ];
 const DOOR: &[Gap] = &[
     Gap("door.expected_count", "valid tickets", || json!(187)),
-    Gap("door.types", "a list: name, count", || {
-        json!([{"name": "Regular", "count": 160}, {"name": "Balcony", "count": 27}])
-    }),
+    Gap(
+        "door.types",
+        "a list: name, count",
+        || json!([{"name": "Regular", "count": 160}, {"name": "Balcony", "count": 27}]),
+    ),
     Gap("door.unpaid_count", "orders that are not paid", || json!(3)),
-    Gap("door.notes", "what the organizer wants said; may be empty", || json!("The side entrance is step-free.")),
-    Gap("door.link", "where to check in; may be empty", || json!("https://tickets.example.org/door/spring-gala")),
+    Gap(
+        "door.notes",
+        "what the organizer wants said; may be empty",
+        || json!("The side entrance is step-free."),
+    ),
+    Gap("door.link", "where to check in; may be empty", || {
+        json!("https://tickets.example.org/door/spring-gala")
+    }),
 ];
 const FAILED: &[Gap] = &[
-    Gap("failed.count", "how many could not be delivered", || json!(2)),
+    Gap("failed.count", "how many could not be delivered", || {
+        json!(2)
+    }),
     Gap("failed.messages", "a list: to, subject, reason", || {
         json!([
             {"to": "ada@exmaple.org", "subject": "Your tickets for Spring Gala", "reason": "550 5.1.1 no such user"},
@@ -276,12 +370,24 @@ const FAILED: &[Gap] = &[
     }),
 ];
 const CUSTOM: &[Gap] = &[
-    Gap("message.subject", "the subject, where none is written in the template", || json!("Doors open at 18:00")),
-    Gap("message.text", "the text, where none is written in the template", || {
-        json!("Because of the weather we open half an hour early.")
+    Gap(
+        "message.subject",
+        "the subject, where none is written in the template",
+        || json!("Doors open at 18:00"),
+    ),
+    Gap(
+        "message.text",
+        "the text, where none is written in the template",
+        || json!("Because of the weather we open half an hour early."),
+    ),
+    Gap("order.number", "the order's number; may be empty", || {
+        json!("K7M2XQ4")
     }),
-    Gap("order.number", "the order's number; may be empty", || json!("K7M2XQ4")),
-    Gap("ticket.type", "what kind of ticket they hold; may be empty", || json!("Regular")),
+    Gap(
+        "ticket.type",
+        "what kind of ticket they hold; may be empty",
+        || json!("Regular"),
+    ),
 ];
 
 #[cfg(test)]
@@ -295,18 +401,41 @@ mod tests {
             for language in Language::ALL {
                 let source = template.source(*language);
                 let name = format!("{template}/{language}");
-                assert!(!source.subject.is_empty() && !source.preheader.is_empty(), "{name}");
-                source.check(&template.placeholders()).unwrap_or_else(|error| panic!("{name}: {error}"));
+                assert!(
+                    !source.subject.is_empty() && !source.preheader.is_empty(),
+                    "{name}"
+                );
+                source
+                    .check(&template.placeholders())
+                    .unwrap_or_else(|error| panic!("{name}: {error}"));
                 let written = head(file(*template, *language), "kind");
                 assert_eq!(written, template.kind().as_str(), "{name}");
                 let all = format!("{} {} {}", source.subject, source.preheader, source.body);
                 assert!(!all.contains('!'), "{name} shouts");
-                let frame = Frame { organization: "Nordlicht", accent: None, language: *language, unsubscribe: None };
-                let filled = source.fill(&template.samples(), &frame).unwrap_or_else(|error| panic!("{name}: {error}"));
-                assert!(!filled.text.contains("{%") && !filled.html.contains("{{"), "{name}");
+                let frame = Frame {
+                    organization: "Nordlicht",
+                    accent: None,
+                    language: *language,
+                    unsubscribe: None,
+                };
+                let filled = source
+                    .fill(&template.samples(), &frame)
+                    .unwrap_or_else(|error| panic!("{name}: {error}"));
+                assert!(
+                    !filled.text.contains("{%") && !filled.html.contains("{{"),
+                    "{name}"
+                );
                 let mut empty = template.samples();
-                blank(&mut empty, template.placeholders().iter().filter(|gap| gap.is_optional()));
-                source.fill(&empty, &frame).unwrap_or_else(|error| panic!("{name}, empty: {error}"));
+                blank(
+                    &mut empty,
+                    template
+                        .placeholders()
+                        .iter()
+                        .filter(|gap| gap.is_optional()),
+                );
+                source
+                    .fill(&empty, &frame)
+                    .unwrap_or_else(|error| panic!("{name}, empty: {error}"));
             }
         }
     }

@@ -24,7 +24,9 @@ const NEUTRAL: &str = "#1c1917";
 
 impl Frame<'_> {
     fn ground(&self) -> &str {
-        self.accent.filter(|accent| luminance(accent).is_some()).unwrap_or(NEUTRAL)
+        self.accent
+            .filter(|accent| luminance(accent).is_some())
+            .unwrap_or(NEUTRAL)
     }
 
     /// The colours of a button: its ground, and whichever of white and black can be read on it.
@@ -45,7 +47,9 @@ impl Frame<'_> {
             ),
             (Language::De, false) => (format!("Gesendet von {name}."), ""),
             (Language::De, true) => (
-                format!("Gesendet von {name}, weil Sie eine unserer Veranstaltungen besucht haben."),
+                format!(
+                    "Gesendet von {name}, weil Sie eine unserer Veranstaltungen besucht haben."
+                ),
                 "Abbestellen",
             ),
         }
@@ -54,10 +58,16 @@ impl Frame<'_> {
 
 /// The relative luminance of `#rrggbb`, 0 to 1; none for anything else.
 fn luminance(colour: &str) -> Option<f64> {
-    let digits = colour.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.is_ascii())?;
+    let digits = colour
+        .strip_prefix('#')
+        .filter(|digits| digits.len() == 6 && digits.is_ascii())?;
     let channel = |at: usize| {
         let value = f64::from(u8::from_str_radix(&digits[at..at + 2], 16).ok()?) / 255.0;
-        Some(if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) })
+        Some(if value <= 0.04045 {
+            value / 12.92
+        } else {
+            ((value + 0.055) / 1.055).powf(2.4)
+        })
     };
     Some(0.2126 * channel(0)? + 0.7152 * channel(2)? + 0.0722 * channel(4)?)
 }
@@ -93,7 +103,9 @@ pub(super) fn page(frame: &Frame<'_>, subject: &str, preheader: &str, body: &str
         small_print,
         unsubscribe => Value::from_safe_string(unsubscribe_link(frame, unsubscribe)),
     };
-    template.render(values).expect("every gap of the layout is filled")
+    template
+        .render(values)
+        .expect("every gap of the layout is filled")
 }
 
 fn unsubscribe_link(frame: &Frame<'_>, label: &str) -> String {
@@ -120,7 +132,12 @@ mod tests {
     use super::*;
 
     fn frame(accent: Option<&str>) -> Frame<'_> {
-        Frame { organization: "A & B", accent, language: Language::En, unsubscribe: None }
+        Frame {
+            organization: "A & B",
+            accent,
+            language: Language::En,
+            unsubscribe: None,
+        }
     }
 
     #[test]
@@ -131,7 +148,9 @@ mod tests {
             let (a, b) = (luminance(ground).unwrap(), luminance(text).unwrap());
             (a.max(b) + 0.05) / (a.min(b) + 0.05)
         };
-        for accent in ["#000000", "#ffffff", "#ffcc00", "#e11d48", "#2563eb", "#16a34a", "#767676", "#888888"] {
+        for accent in [
+            "#000000", "#ffffff", "#ffcc00", "#e11d48", "#2563eb", "#16a34a", "#767676", "#888888",
+        ] {
             assert!(contrast(accent) >= 4.5, "{accent}: {}", contrast(accent));
         }
         assert_eq!(frame(Some("red; x")).button(), (NEUTRAL, "#ffffff"));
@@ -140,7 +159,11 @@ mod tests {
     #[test]
     fn the_frame_escapes_what_it_shows() {
         let html = page(&frame(None), "<s>", "\"p\"", "<p>body</p>");
-        assert!(html.contains("A &amp; B") && html.contains("&lt;s&gt;") && html.contains("<p>body</p>"));
+        assert!(
+            html.contains("A &amp; B")
+                && html.contains("&lt;s&gt;")
+                && html.contains("<p>body</p>")
+        );
         assert!(!html.contains("{{"), "{html}");
     }
 }

@@ -27,7 +27,10 @@ pub(super) fn filled(marked: &str, filling: &[String]) -> String {
     while let Some((before, after)) = rest.split_once(OPEN) {
         text.push_str(before);
         let (number, after) = after.split_once(CLOSE).unwrap_or((after, ""));
-        let value = number.parse().ok().and_then(|number: usize| filling.get(number));
+        let value = number
+            .parse()
+            .ok()
+            .and_then(|number: usize| filling.get(number));
         text.push_str(value.map_or("", String::as_str));
         rest = after;
     }
@@ -44,7 +47,9 @@ pub(super) fn links(body: &str) -> Vec<String> {
         }
         _ => None,
     };
-    Parser::new_ext(&closed, Options::ENABLE_TABLES).filter_map(target).collect()
+    Parser::new_ext(&closed, Options::ENABLE_TABLES)
+        .filter_map(target)
+        .collect()
 }
 
 fn parsed<'a>(marked: &'a str) -> Vec<Event<'a>> {
@@ -68,24 +73,35 @@ pub(super) fn escaped(text: &str) -> String {
 fn target(url: &str, filling: &[String]) -> Option<String> {
     let url = filled(url, filling).trim().to_owned();
     let lower = url.to_lowercase();
-    let allowed = ["https://", "http://", "mailto:"].iter().any(|start| lower.starts_with(start));
+    let allowed = ["https://", "http://", "mailto:"]
+        .iter()
+        .any(|start| lower.starts_with(start));
     (allowed && !url.contains(char::is_whitespace)).then_some(url)
 }
 
 /// A paragraph that is one link and nothing else: its label and target.
 fn only_link<'a>(events: &[Event<'a>]) -> Option<(Vec<Event<'a>>, CowStr<'a>)> {
-    let [Event::Start(Tag::Link { dest_url, .. }), label @ .., Event::End(TagEnd::Link)] = events
+    let [
+        Event::Start(Tag::Link { dest_url, .. }),
+        label @ ..,
+        Event::End(TagEnd::Link),
+    ] = events
     else {
         return None;
     };
-    let several = label.iter().any(|event| matches!(event, Event::End(TagEnd::Link)));
+    let several = label
+        .iter()
+        .any(|event| matches!(event, Event::End(TagEnd::Link)));
     (!several).then(|| (label.to_vec(), dest_url.clone()))
 }
 
 /// The end of the paragraph that begins before `from`.
 fn paragraph_end(events: &[Event<'_>], from: usize) -> usize {
     let is_end = |event: &Event<'_>| matches!(event, Event::End(TagEnd::Paragraph));
-    events[from..].iter().position(is_end).map_or(events.len(), |length| from + length)
+    events[from..]
+        .iter()
+        .position(is_end)
+        .map_or(events.len(), |length| from + length)
 }
 
 struct Html<'a> {
@@ -132,8 +148,12 @@ impl Html<'_> {
 
     /// Writes a paragraph that is one link as a button; returns whether it was one.
     fn button(&mut self, paragraph: &[Event<'_>]) -> bool {
-        let Some((label, url)) = only_link(paragraph) else { return false };
-        let Some(url) = target(&url, self.filling) else { return false };
+        let Some((label, url)) = only_link(paragraph) else {
+            return false;
+        };
+        let Some(url) = target(&url, self.filling) else {
+            return false;
+        };
         let (ground, text) = self.frame.button();
         write!(
             self.out,
@@ -224,7 +244,11 @@ impl Html<'_> {
     }
 
     fn cell(&mut self) {
-        let (name, weight) = if self.in_head { ("th", "600") } else { ("td", "400") };
+        let (name, weight) = if self.in_head {
+            ("th", "600")
+        } else {
+            ("td", "400")
+        };
         let align = match self.alignments.get(self.column) {
             Some(Alignment::Right) => "right",
             Some(Alignment::Center) => "center",

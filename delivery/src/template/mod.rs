@@ -13,8 +13,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use minijinja::{Environment, UndefinedBehavior};
 pub use domain::{Language, MessageKind as Kind};
+use minijinja::{Environment, UndefinedBehavior};
 use serde_json::Value;
 
 pub use builtin::{Builtin, Placeholder};
@@ -72,7 +72,10 @@ pub enum TemplateError {
 }
 
 fn listed(names: &[String]) -> String {
-    let names: Vec<String> = names.iter().map(|name| format!("{{{{ {name} }}}}")).collect();
+    let names: Vec<String> = names
+        .iter()
+        .map(|name| format!("{{{{ {name} }}}}"))
+        .collect();
     names.join(", ")
 }
 
@@ -105,10 +108,16 @@ impl Source {
         let is_known = |name: &String| known.iter().any(|placeholder| placeholder.name == name);
         let unknown: Vec<String> = used.into_iter().filter(|name| !is_known(name)).collect();
         if !unknown.is_empty() {
-            let known = known.iter().map(|placeholder| placeholder.name.to_owned()).collect();
+            let known = known
+                .iter()
+                .map(|placeholder| placeholder.name.to_owned())
+                .collect();
             return Err(TemplateError::UnknownPlaceholder { unknown, known });
         }
-        match markdown::links(&self.body).into_iter().find(|link| !is_allowed_link(link)) {
+        match markdown::links(&self.body)
+            .into_iter()
+            .find(|link| !is_allowed_link(link))
+        {
             Some(link) => Err(TemplateError::Link(link)),
             None => Ok(()),
         }
@@ -156,7 +165,11 @@ fn mark(
             return Err(minijinja::ErrorKind::UndefinedError.into());
         }
         let mut gaps = gaps.lock().unwrap_or_else(PoisonError::into_inner);
-        let shown = if value.is_none() { String::new() } else { value.to_string() };
+        let shown = if value.is_none() {
+            String::new()
+        } else {
+            value.to_string()
+        };
         out.write_str(&markdown::gap(gaps.len()))?;
         gaps.push(shown);
         Ok(())
@@ -179,7 +192,9 @@ fn malformed(part: &'static str, error: &minijinja::Error) -> TemplateError {
     let reason = match error.kind() {
         minijinja::ErrorKind::UndefinedError => "a placeholder has no value".to_owned(),
         minijinja::ErrorKind::OutOfFuel => "it takes too many steps".to_owned(),
-        _ => error.detail().map_or_else(|| error.kind().to_string(), ToOwned::to_owned),
+        _ => error
+            .detail()
+            .map_or_else(|| error.kind().to_string(), ToOwned::to_owned),
     };
     TemplateError::Malformed {
         part,
@@ -219,7 +234,9 @@ mod tests {
     fn what_fills_a_gap_stays_text() {
         let evil = "<b>Ada</b> [win](https://evil.example) **x** {{ url }} &amp; `y`";
         let mail = filled("Hello **{{ name }}**,\n\nbye", evil);
-        assert!(mail.html.contains("&lt;b&gt;Ada&lt;/b&gt; [win](https://evil.example) **x** {{ url }} &amp;amp; `y`"));
+        assert!(mail.html.contains(
+            "&lt;b&gt;Ada&lt;/b&gt; [win](https://evil.example) **x** {{ url }} &amp;amp; `y`"
+        ));
         assert!(!mail.html.contains("href=\"https://evil.example\""));
         assert!(mail.text.contains(evil), "{}", mail.text);
         assert_eq!(mail.subject, format!("Hi {evil}"));
@@ -227,40 +244,91 @@ mod tests {
 
     #[test]
     fn a_link_alone_becomes_a_button() {
-        let mail = filled("[See your tickets]({{ url }})\n\nAn [ordinary]({{ url }}) link.", "Ada");
+        let mail = filled(
+            "[See your tickets]({{ url }})\n\nAn [ordinary]({{ url }}) link.",
+            "Ada",
+        );
         assert_eq!(mail.html.matches("class=\"button\"").count(), 1);
-        assert_eq!(mail.html.matches("https://example.org/o/1?a=1&amp;b=2").count(), 2);
-        assert!(mail.text.contains("See your tickets:\nhttps://example.org/o/1?a=1&b=2"), "{}", mail.text);
-        assert!(mail.text.contains("An ordinary (https://example.org/o/1?a=1&b=2) link."), "{}", mail.text);
+        assert_eq!(
+            mail.html
+                .matches("https://example.org/o/1?a=1&amp;b=2")
+                .count(),
+            2
+        );
+        assert!(
+            mail.text
+                .contains("See your tickets:\nhttps://example.org/o/1?a=1&b=2"),
+            "{}",
+            mail.text
+        );
+        assert!(
+            mail.text
+                .contains("An ordinary (https://example.org/o/1?a=1&b=2) link."),
+            "{}",
+            mail.text
+        );
     }
 
     #[test]
     fn a_script_is_no_link() {
         let values = json!({"name": "javascript:alert(1)"});
-        let mail = source("[x]({{ name }}) <script>alert(2)</script>").fill(&values, &frame()).unwrap();
+        let mail = source("[x]({{ name }}) <script>alert(2)</script>")
+            .fill(&values, &frame())
+            .unwrap();
         assert!(!mail.html.contains("href=\"javascript"), "{}", mail.html);
         assert!(!mail.html.contains("<script"), "{}", mail.html);
         assert!(source("[x](javascript:y)").check(&[]).is_err());
         assert_eq!(
-            Source { subject: String::new(), ..source("see [x](http://example.org)") }.check(&[]),
+            Source {
+                subject: String::new(),
+                ..source("see [x](http://example.org)")
+            }
+            .check(&[]),
             Err(TemplateError::Link("http://example.org".to_owned()))
         );
     }
 
     #[test]
     fn unknown_placeholders_are_refused() {
-        let known = [Placeholder { name: "name", about: "", sample: json!("") }];
-        let error = source("{{ nmae }} {% if event.x %}{% endif %}").check(&known).unwrap_err();
-        assert!(error.to_string().contains("{{ event.x }}, {{ nmae }}"), "{error}");
-        assert!(source("{{ name }} {% for n in range(3) %}{{ n }}{% endfor %}").check(&known).is_ok());
-        assert!(matches!(source("{{ name").check(&known), Err(TemplateError::Malformed { part: "body", .. })));
-        assert!(source("{{ nmae }}").fill(&json!({"name": "x"}), &frame()).is_err());
+        let known = [Placeholder {
+            name: "name",
+            about: "",
+            sample: json!(""),
+        }];
+        let error = source("{{ nmae }} {% if event.x %}{% endif %}")
+            .check(&known)
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("{{ event.x }}, {{ nmae }}"),
+            "{error}"
+        );
+        assert!(
+            source("{{ name }} {% for n in range(3) %}{{ n }}{% endfor %}")
+                .check(&known)
+                .is_ok()
+        );
+        assert!(matches!(
+            source("{{ name").check(&known),
+            Err(TemplateError::Malformed { part: "body", .. })
+        ));
+        assert!(
+            source("{{ nmae }}")
+                .fill(&json!({"name": "x"}), &frame())
+                .is_err()
+        );
     }
 
     #[test]
     fn control_flow_and_tables_work() {
-        let mail = filled("{% if none %}no{% else %}yes{% endif %}\n\n| n | a |\n|---|--:|\n{% for r in rows %}| x{{ none }} | {{ r.a }} |\n{% endfor %}", "Ada");
-        assert!(mail.html.contains("yes") && mail.html.matches("<tr>").count() >= 3, "{}", mail.html);
+        let mail = filled(
+            "{% if none %}no{% else %}yes{% endif %}\n\n| n | a |\n|---|--:|\n{% for r in rows %}| x{{ none }} | {{ r.a }} |\n{% endfor %}",
+            "Ada",
+        );
+        assert!(
+            mail.html.contains("yes") && mail.html.matches("<tr>").count() >= 3,
+            "{}",
+            mail.html
+        );
         assert!(mail.text.contains("x  1\nx  2"), "{}", mail.text);
     }
 

@@ -117,14 +117,33 @@ mod tests {
         let scene = Scene::new().await;
         let other = scene.other_organization().await;
         let event = scene.published("Spring Gala").await;
-        let queued = scene.run(reminder(event.id, &["ada@example.org", "grace@example.org"])).await.unwrap();
-        let [first, second] = queued.message_ids[..] else { panic!("two were queued") };
-        assert_refused(scene.app.run(&other, CancelMessage { message: first }).await, "not_found");
-        scene.assert_idempotent(CancelMessage { message: first }).await;
+        let queued = scene
+            .run(reminder(
+                event.id,
+                &["ada@example.org", "grace@example.org"],
+            ))
+            .await
+            .unwrap();
+        let [first, second] = queued.message_ids[..] else {
+            panic!("two were queued")
+        };
+        assert_refused(
+            scene
+                .app
+                .run(&other, CancelMessage { message: first })
+                .await,
+            "not_found",
+        );
+        scene
+            .assert_idempotent(CancelMessage { message: first })
+            .await;
         let taken = Taken::default();
         send_all(&scene, &taken).await;
         assert_eq!(taken.count(), 1);
-        assert_refused(scene.run(CancelMessage { message: second }).await, "message_gone");
+        assert_refused(
+            scene.run(CancelMessage { message: second }).await,
+            "message_gone",
+        );
         let again = scene.run(CancelMessage { message: first }).await.unwrap();
         assert_eq!(again.message.status, MessageStatus::Cancelled);
     }

@@ -32,11 +32,19 @@ pub struct MessagesQueued {
 impl Change for MessagesQueued {
     const KIND: &'static str = "message.queued";
     fn subject(&self) -> Subject {
-        self.event_id.map_or_else(|| self.organization_id.into(), Subject::from)
+        self.event_id
+            .map_or_else(|| self.organization_id.into(), Subject::from)
     }
     fn summary(&self) -> String {
-        let people = if self.recipient_count == 1 { "person" } else { "people" };
-        let event = self.event_title.as_ref().map(|title| format!(" for {title:?}"));
+        let people = if self.recipient_count == 1 {
+            "person"
+        } else {
+            "people"
+        };
+        let event = self
+            .event_title
+            .as_ref()
+            .map(|title| format!(" for {title:?}"));
         let mut summary = format!(
             "Sends {:?} to {} {people}{}: {}",
             self.subject,
@@ -45,7 +53,10 @@ impl Change for MessagesQueued {
             self.audience
         );
         if self.suppressed_count > 0 {
-            summary += &format!("; {} get none because they want none", self.suppressed_count);
+            summary += &format!(
+                "; {} get none because they want none",
+                self.suppressed_count
+            );
         }
         if self.repeated_count > 0 {
             summary += &format!("; {} had it already", self.repeated_count);

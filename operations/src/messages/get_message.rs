@@ -52,8 +52,14 @@ pub(super) async fn detail(
     row: MessageRow,
 ) -> Result<MessageDetail, LookupError> {
     let (text, files) = sql::content(conn, row.id).await?;
-    let text = cx.may(Permission::AttendeesPersonal).then(|| Untrusted::new(&text));
-    Ok(MessageDetail { message: row.seen(cx), text, files })
+    let text = cx
+        .may(Permission::AttendeesPersonal)
+        .then(|| Untrusted::new(&text));
+    Ok(MessageDetail {
+        message: row.seen(cx),
+        text,
+        files,
+    })
 }
 
 /// The row of an id, or the refusal that there is none.
@@ -83,10 +89,30 @@ mod tests {
         command.calendar = Some(delivery::calendar::Method::Request);
         let message = scene.run(command).await.unwrap().message_ids[0];
         let detail = scene.run(GetMessage { message }).await.unwrap();
-        assert!(detail.text.unwrap().as_str().starts_with("Hello Ada Lovelace,"));
+        assert!(
+            detail
+                .text
+                .unwrap()
+                .as_str()
+                .starts_with("Hello Ada Lovelace,")
+        );
         assert_eq!(detail.files, ["event.ics"]);
-        let narrow = scene.cx.clone().with_permissions(Permissions::NONE.with(Permission::MessagesRead));
-        assert_eq!(scene.app.run(&narrow, GetMessage { message }).await.unwrap().text, None);
-        assert_refused(scene.app.run(&other, GetMessage { message }).await, "not_found");
+        let narrow = scene
+            .cx
+            .clone()
+            .with_permissions(Permissions::NONE.with(Permission::MessagesRead));
+        assert_eq!(
+            scene
+                .app
+                .run(&narrow, GetMessage { message })
+                .await
+                .unwrap()
+                .text,
+            None
+        );
+        assert_refused(
+            scene.app.run(&other, GetMessage { message }).await,
+            "not_found",
+        );
     }
 }

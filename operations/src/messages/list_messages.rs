@@ -46,7 +46,11 @@ impl Operation for ListMessages {
             order_id: self.order_id,
             status: self.status,
             template: self.template.as_deref(),
-            address: self.address.as_deref().map(str::trim).filter(|address| !address.is_empty()),
+            address: self
+                .address
+                .as_deref()
+                .map(str::trim)
+                .filter(|address| !address.is_empty()),
             page: self.page,
         };
         let rows = sql::list(tx.conn(), &filter).await?;
@@ -75,9 +79,15 @@ mod tests {
         let addresses = ["ada@example.org", "grace@example.org", "hedy@example.org"];
         scene.run(reminder(event.id, &addresses)).await.unwrap();
         let mut seen = Vec::new();
-        let mut page = PageRequest { cursor: None, limit: Some(2) };
+        let mut page = PageRequest {
+            cursor: None,
+            limit: Some(2),
+        };
         loop {
-            let command = ListMessages { page, ..ListMessages::default() };
+            let command = ListMessages {
+                page,
+                ..ListMessages::default()
+            };
             let answer = scene.run(command).await.unwrap();
             seen.extend(answer.items.into_iter().map(|message| message.id));
             let Some(next) = answer.next else { break };
@@ -92,9 +102,15 @@ mod tests {
             ..ListMessages::default()
         };
         assert_eq!(scene.run(to_ada).await.unwrap().items.len(), 1);
-        let sent = ListMessages { status: Some(MessageStatus::Sent), ..ListMessages::default() };
+        let sent = ListMessages {
+            status: Some(MessageStatus::Sent),
+            ..ListMessages::default()
+        };
         assert!(scene.run(sent).await.unwrap().items.is_empty());
-        let nowhere = ListMessages { event: Some("nowhere".parse().unwrap()), ..ListMessages::default() };
+        let nowhere = ListMessages {
+            event: Some("nowhere".parse().unwrap()),
+            ..ListMessages::default()
+        };
         assert_refused(scene.run(nowhere).await, "not_found");
     }
 
@@ -103,14 +119,36 @@ mod tests {
         let scene = Scene::new().await;
         let other = scene.other_organization().await;
         let event = scene.published("Spring Gala").await;
-        scene.run(reminder(event.id, &["ada@example.org"])).await.unwrap();
-        let narrow = scene.cx.clone().with_permissions(Permissions::NONE.with(Permission::MessagesRead));
-        let masked = scene.app.run(&narrow, ListMessages::default()).await.unwrap().items;
+        scene
+            .run(reminder(event.id, &["ada@example.org"]))
+            .await
+            .unwrap();
+        let narrow = scene
+            .cx
+            .clone()
+            .with_permissions(Permissions::NONE.with(Permission::MessagesRead));
+        let masked = scene
+            .app
+            .run(&narrow, ListMessages::default())
+            .await
+            .unwrap()
+            .items;
         assert_eq!(masked[0].to.as_str(), "a…@e….org");
         assert_eq!(masked[0].to_name.as_str(), "A… L…");
         assert_eq!(masked[0].subject, None);
-        assert!(scene.app.run(&other, ListMessages::default()).await.unwrap().items.is_empty());
+        assert!(
+            scene
+                .app
+                .run(&other, ListMessages::default())
+                .await
+                .unwrap()
+                .items
+                .is_empty()
+        );
         let viewer = scene.as_role(Role::Viewer);
-        assert_refused(scene.app.run(&viewer, ListMessages::default()).await, "forbidden");
+        assert_refused(
+            scene.app.run(&viewer, ListMessages::default()).await,
+            "forbidden",
+        );
     }
 }

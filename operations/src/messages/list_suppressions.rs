@@ -27,7 +27,11 @@ impl Operation for ListSuppressions {
 
     async fn run(self, app: &App, cx: &Cx) -> Result<Page<Suppression>, StoreError> {
         let mut tx = app.store().read(cx).await?;
-        let address = self.address.as_deref().map(str::trim).filter(|address| !address.is_empty());
+        let address = self
+            .address
+            .as_deref()
+            .map(str::trim)
+            .filter(|address| !address.is_empty());
         let rows = sql::suppressions(tx.conn(), address, self.page).await?;
         let page = Page::cut(rows, self.page, |row| Cursor {
             key: row.created_at.as_microseconds(),
@@ -51,13 +55,19 @@ mod tests {
             scene.run(SaveSuppression::of(address)).await.unwrap();
         }
         let first = ListSuppressions {
-            page: PageRequest { cursor: None, limit: Some(2) },
+            page: PageRequest {
+                cursor: None,
+                limit: Some(2),
+            },
             ..ListSuppressions::default()
         };
         let first = scene.run(first).await.unwrap();
         assert_eq!(first.items.len(), 2);
         let rest = ListSuppressions {
-            page: PageRequest { cursor: first.next, limit: Some(2) },
+            page: PageRequest {
+                cursor: first.next,
+                limit: Some(2),
+            },
             ..ListSuppressions::default()
         };
         assert_eq!(scene.run(rest).await.unwrap().items.len(), 1);
@@ -65,11 +75,18 @@ mod tests {
             address: Some(" Grace@example.org".to_owned()),
             ..ListSuppressions::default()
         };
-        let narrow = scene.cx.clone().with_permissions(Permissions::NONE.with(Permission::MessagesRead));
+        let narrow = scene
+            .cx
+            .clone()
+            .with_permissions(Permissions::NONE.with(Permission::MessagesRead));
         let found = scene.app.run(&narrow, one).await.unwrap().items;
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].address.as_str(), "g…@e….org");
-        let none = scene.app.run(&other, ListSuppressions::default()).await.unwrap();
+        let none = scene
+            .app
+            .run(&other, ListSuppressions::default())
+            .await
+            .unwrap();
         assert!(none.items.is_empty());
     }
 }

@@ -142,7 +142,10 @@ impl MessageRow {
             attempts: self.attempts,
             next_attempt_at: (self.status == MessageStatus::Queued).then_some(self.next_attempt_at),
             error_code: self.error_code,
-            error: self.error.filter(|_| personal).map(|error| Untrusted::new(&error)),
+            error: self
+                .error
+                .filter(|_| personal)
+                .map(|error| Untrusted::new(&error)),
         }
     }
 }

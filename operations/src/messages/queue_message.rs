@@ -135,7 +135,11 @@ impl QueueMessage {
             true => is_phone_number(address),
             false => address.parse::<EmailAddress>().is_ok(),
         };
-        match self.recipients.iter().position(|recipient| !fits(&recipient.address)) {
+        match self
+            .recipients
+            .iter()
+            .position(|recipient| !fits(&recipient.address))
+        {
             Some(index) => Err(QueueMessageError::Address { index, sms }),
             None => Ok(()),
         }
@@ -173,7 +177,12 @@ impl Composer {
         if let Some(vars) = &command.vars {
             wording::merge(&mut facts, vars);
         }
-        Ok(Self { template, face, event, facts })
+        Ok(Self {
+            template,
+            face,
+            event,
+            facts,
+        })
     }
 
     async fn message(
@@ -193,7 +202,10 @@ impl Composer {
             wording::merge(&mut facts, vars);
         }
         let filled = self.template.fill(&facts, &self.face)?;
-        let calendar = command.calendar.zip(self.event.as_ref()).zip(recipient.address.parse().ok());
+        let calendar = command
+            .calendar
+            .zip(self.event.as_ref())
+            .zip(recipient.address.parse().ok());
         let attachments = calendar.map(|((method, event), attendee): (_, EmailAddress)| {
             let place = facts["event"]["place"].as_str();
             composing::calendar(cx, method, event, &self.face, &attendee, place)
@@ -342,8 +354,15 @@ mod tests {
         assert_eq!(queued.message_ids.len(), 2);
         let listed = scene.run(ListMessages::default()).await.unwrap().items;
         assert_eq!(listed.len(), 2);
-        assert!(listed.iter().all(|message| message.status == MessageStatus::Queued));
-        assert_eq!(listed[0].subject.as_ref().unwrap().as_str(), "Spring Gala is tomorrow");
+        assert!(
+            listed
+                .iter()
+                .all(|message| message.status == MessageStatus::Queued)
+        );
+        assert_eq!(
+            listed[0].subject.as_ref().unwrap().as_str(),
+            "Spring Gala is tomorrow"
+        );
         let change = scene.changes().await.pop().unwrap();
         assert_eq!(change.kind, "message.queued");
         assert_eq!(change.payload["recipient_count"], 2);
@@ -361,17 +380,27 @@ mod tests {
         command.language = Some(Language::De);
         command.recipients[0].order_id = Some(order.order.id);
         let queued = scene.run(command).await.unwrap();
-        let get = crate::messages::GetMessage { message: queued.message_ids[0] };
+        let get = crate::messages::GetMessage {
+            message: queued.message_ids[0],
+        };
         let text = scene.run(get).await.unwrap().text.unwrap();
         assert!(text.as_str().contains("50,00 EUR"), "{}", text.as_str());
-        assert!(text.as_str().contains("Do. 4. Februar 2027, 19:00 Uhr (Berlin)"), "{}", text.as_str());
+        assert!(
+            text.as_str()
+                .contains("Do. 4. Februar 2027, 19:00 Uhr (Berlin)"),
+            "{}",
+            text.as_str()
+        );
     }
 
     #[tokio::test]
     async fn sends_nothing_twice_under_one_key() {
         let scene = Scene::new().await;
         let event = scene.published("Spring Gala").await;
-        let first = scene.run(reminder(event.id, &["ada@example.org"])).await.unwrap();
+        let first = scene
+            .run(reminder(event.id, &["ada@example.org"]))
+            .await
+            .unwrap();
         assert_eq!(first.message_ids.len(), 1);
         let again = reminder(event.id, &["ADA@example.org", "grace@example.org"]);
         let again = scene.run(again).await.unwrap();
@@ -379,7 +408,10 @@ mod tests {
         // Without the unique key the same call sends again: the key is what holds it back.
         let mut owner = scene.database.owner().await;
         super::super::sql::without_unique_key(&mut owner).await;
-        let twice = scene.run(reminder(event.id, &["ada@example.org"])).await.unwrap();
+        let twice = scene
+            .run(reminder(event.id, &["ada@example.org"]))
+            .await
+            .unwrap();
         assert_eq!((twice.message_ids.len(), twice.repeated_count), (1, 0));
     }
 
@@ -395,12 +427,21 @@ mod tests {
         };
         for (command, code) in [
             (with(&|c| c.template = "no_such".to_owned()), "not_found"),
-            (with(&|c| c.event = Some("nowhere".parse().unwrap())), "not_found"),
+            (
+                with(&|c| c.event = Some("nowhere".parse().unwrap())),
+                "not_found",
+            ),
             (with(&|c| c.vars = None), "placeholder_without_value"),
             (with(&|c| c.recipients.clear()), "recipient_count"),
             (with(&|c| c.dedupe_key.clear()), "dedupe_key_malformed"),
-            (with(&|c| c.recipients[0].address = "ada".to_owned()), "address_malformed"),
-            (with(&|c| c.channel = Some(MessageChannel::Sms)), "address_malformed"),
+            (
+                with(&|c| c.recipients[0].address = "ada".to_owned()),
+                "address_malformed",
+            ),
+            (
+                with(&|c| c.channel = Some(MessageChannel::Sms)),
+                "address_malformed",
+            ),
             (
                 with(&|c| {
                     c.event = None;
@@ -414,7 +455,14 @@ mod tests {
         ] {
             assert_refused(scene.run(command).await, code);
         }
-        assert!(scene.run(ListMessages::default()).await.unwrap().items.is_empty());
+        assert!(
+            scene
+                .run(ListMessages::default())
+                .await
+                .unwrap()
+                .items
+                .is_empty()
+        );
     }
 
     #[tokio::test]
@@ -422,7 +470,10 @@ mod tests {
         let scene = Scene::new().await;
         let other = scene.other_organization().await;
         let event = scene.published("Spring Gala").await;
-        let outcome = scene.app.run(&other, reminder(event.id, &["ada@example.org"])).await;
+        let outcome = scene
+            .app
+            .run(&other, reminder(event.id, &["ada@example.org"]))
+            .await;
         assert_refused(outcome, "not_found");
     }
 
@@ -430,6 +481,8 @@ mod tests {
     async fn answers_a_repeat_without_doing_it_again() {
         let scene = Scene::new().await;
         let event = scene.published("Spring Gala").await;
-        scene.assert_idempotent(reminder(event.id, &["ada@example.org"])).await;
+        scene
+            .assert_idempotent(reminder(event.id, &["ada@example.org"]))
+            .await;
     }
 }

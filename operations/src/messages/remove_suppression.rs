@@ -37,8 +37,14 @@ impl Operation for RemoveSuppression {
             given: self.suppression.to_string(),
             candidates: Vec::new(),
         })?;
-        let change = SuppressionRemoved { suppression_id: self.suppression, reason, scope };
-        let answer = RemovedSuppression { suppression_id: self.suppression };
+        let change = SuppressionRemoved {
+            suppression_id: self.suppression,
+            reason,
+            scope,
+        };
+        let answer = RemovedSuppression {
+            suppression_id: self.suppression,
+        };
         Ok(tx.commit(change, answer).await?)
     }
 }
@@ -55,11 +61,23 @@ mod tests {
     async fn takes_it_off_the_list_once() {
         let scene = Scene::new().await;
         let other = scene.other_organization().await;
-        let saved = scene.run(SaveSuppression::of("ada@example.org")).await.unwrap();
-        let command = RemoveSuppression { suppression: saved.id };
+        let saved = scene
+            .run(SaveSuppression::of("ada@example.org"))
+            .await
+            .unwrap();
+        let command = RemoveSuppression {
+            suppression: saved.id,
+        };
         assert_refused(scene.app.run(&other, command.clone()).await, "not_found");
         scene.assert_idempotent(command.clone()).await;
-        assert!(scene.run(ListSuppressions::default()).await.unwrap().items.is_empty());
+        assert!(
+            scene
+                .run(ListSuppressions::default())
+                .await
+                .unwrap()
+                .items
+                .is_empty()
+        );
         assert_refused(scene.run(command).await, "not_found");
     }
 }

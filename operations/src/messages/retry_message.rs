@@ -125,7 +125,10 @@ mod tests {
 
     async fn queued(scene: &Scene) -> MessageId {
         let event = scene.published("Spring Gala").await;
-        let queued = scene.run(reminder(event.id, &["ada@example.org"])).await.unwrap();
+        let queued = scene
+            .run(reminder(event.id, &["ada@example.org"]))
+            .await
+            .unwrap();
         queued.message_ids[0]
     }
 
@@ -155,9 +158,20 @@ mod tests {
             note: None,
         };
         let listed = scene.run(listed).await.unwrap();
-        assert_refused(scene.run(RetryMessage { message }).await, "address_suppressed");
-        scene.run(RemoveSuppression { suppression: listed.id }).await.unwrap();
+        assert_refused(
+            scene.run(RetryMessage { message }).await,
+            "address_suppressed",
+        );
+        scene
+            .run(RemoveSuppression {
+                suppression: listed.id,
+            })
+            .await
+            .unwrap();
         scene.assert_idempotent(RetryMessage { message }).await;
-        assert_refused(scene.app.run(&other, RetryMessage { message }).await, "not_found");
+        assert_refused(
+            scene.app.run(&other, RetryMessage { message }).await,
+            "not_found",
+        );
     }
 }

@@ -86,8 +86,14 @@ mod tests {
     async fn what_is_queued_is_not_sent_either() {
         let scene = Scene::new().await;
         let event = scene.published("Spring Gala").await;
-        scene.run(reminder(event.id, &["ada@example.org"])).await.unwrap();
-        scene.run(SaveSuppression::of("Ada@Example.org")).await.unwrap();
+        scene
+            .run(reminder(event.id, &["ada@example.org"]))
+            .await
+            .unwrap();
+        scene
+            .run(SaveSuppression::of("Ada@Example.org"))
+            .await
+            .unwrap();
         let taken = Taken::default();
         let round = send_all(&scene, &taken).await;
         assert_eq!((taken.count(), round.suppressed), (0, 1));
@@ -95,7 +101,11 @@ mod tests {
         command.dedupe_key = "later".to_owned();
         assert_eq!(scene.run(command).await.unwrap().suppressed_count, 1);
         let listed = scene.run(ListMessages::default()).await.unwrap().items;
-        assert!(listed.iter().all(|message| message.status == MessageStatus::Suppressed));
+        assert!(
+            listed
+                .iter()
+                .all(|message| message.status == MessageStatus::Suppressed)
+        );
     }
 
     #[tokio::test]
@@ -108,7 +118,10 @@ mod tests {
         };
         let saved = scene.run(command).await.unwrap();
         assert_eq!(saved.scope, SuppressionScope::Marketing);
-        let transactional = scene.run(reminder(event.id, &["ada@example.org"])).await.unwrap();
+        let transactional = scene
+            .run(reminder(event.id, &["ada@example.org"]))
+            .await
+            .unwrap();
         assert_eq!(transactional.suppressed_count, 0);
         let mut news = reminder(event.id, &["ada@example.org"]);
         news.template = "launch_announcement".to_owned();
@@ -120,14 +133,34 @@ mod tests {
     async fn is_each_organizations_own_and_once() {
         let scene = Scene::new().await;
         let other = scene.other_organization().await;
-        scene.assert_idempotent(SaveSuppression::of("ada@example.org")).await;
+        scene
+            .assert_idempotent(SaveSuppression::of("ada@example.org"))
+            .await;
         let count = scene.changes().await.len();
-        scene.run(SaveSuppression::of("ADA@example.org")).await.unwrap();
-        assert_eq!(scene.changes().await.len(), count, "it is on the list already");
+        scene
+            .run(SaveSuppression::of("ADA@example.org"))
+            .await
+            .unwrap();
+        assert_eq!(
+            scene.changes().await.len(),
+            count,
+            "it is on the list already"
+        );
         let theirs = crate::messages::ListSuppressions::default();
-        assert!(scene.app.run(&other, theirs).await.unwrap().items.is_empty());
+        assert!(
+            scene
+                .app
+                .run(&other, theirs)
+                .await
+                .unwrap()
+                .items
+                .is_empty()
+        );
         let viewer = scene.as_role(Role::BoxOffice);
-        let outcome = scene.app.run(&viewer, SaveSuppression::of("a@example.org")).await;
+        let outcome = scene
+            .app
+            .run(&viewer, SaveSuppression::of("a@example.org"))
+            .await;
         assert_refused(outcome, "forbidden");
     }
 }

@@ -60,7 +60,11 @@ pub(super) async fn resolve_type(
         id: *id,
         label: name.clone(),
     });
-    let id = the_one("ticket type", &reference.to_string(), &hits.collect::<Vec<_>>())?;
+    let id = the_one(
+        "ticket type",
+        &reference.to_string(),
+        &hits.collect::<Vec<_>>(),
+    )?;
     let name = types.into_iter().find(|(found, _)| *found == id);
     Ok((id, name.map(|(_, name)| name).unwrap_or_default()))
 }

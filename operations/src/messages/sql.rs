@@ -181,7 +181,9 @@ pub(super) async fn find(
     conn: &mut PgConnection,
     id: MessageId,
 ) -> sqlx::Result<Option<MessageRow>> {
-    select_messages!("where id = $1", id as _).fetch_optional(conn).await
+    select_messages!("where id = $1", id as _)
+        .fetch_optional(conn)
+        .await
 }
 
 /// The message of an id, held until the transaction ends.
@@ -189,7 +191,9 @@ pub(super) async fn lock(
     conn: &mut PgConnection,
     id: MessageId,
 ) -> sqlx::Result<Option<MessageRow>> {
-    select_messages!("where id = $1 for update", id as _).fetch_optional(conn).await
+    select_messages!("where id = $1 for update", id as _)
+        .fetch_optional(conn)
+        .await
 }
 
 /// Which messages are wanted.
@@ -354,9 +358,12 @@ pub(super) async fn unsuppress(
     conn: &mut PgConnection,
     id: SuppressionId,
 ) -> sqlx::Result<Option<(SuppressionReason, SuppressionScope)>> {
-    let row = sqlx::query!("delete from suppression where id = $1 returning reason, scope", id as _)
-        .fetch_optional(conn)
-        .await?;
+    let row = sqlx::query!(
+        "delete from suppression where id = $1 returning reason, scope",
+        id as _
+    )
+    .fetch_optional(conn)
+    .await?;
     Ok(row.map(|row| (row.reason, row.scope)))
 }
 

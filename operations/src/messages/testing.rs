@@ -21,7 +21,9 @@ pub(crate) fn reminder(event: EventId, addresses: &[&str]) -> QueueMessage {
         channel: None,
         event: Some(event.into()),
         recipients: recipients.collect(),
-        vars: json!({"reminder": {"lead": "tomorrow"}}).as_object().cloned(),
+        vars: json!({"reminder": {"lead": "tomorrow"}})
+            .as_object()
+            .cloned(),
         dedupe_key: "reminder-24h".to_owned(),
         send_at: None,
         calendar: None,
@@ -33,15 +35,26 @@ pub(crate) fn reminder(event: EventId, addresses: &[&str]) -> QueueMessage {
 pub(crate) struct Taken {
     mails: std::sync::Mutex<Vec<delivery::Email>>,
     /// What is answered to every mail from now on.
-    pub(crate) answer: std::sync::Mutex<Option<delivery::SendError>>,
+    answer: std::sync::Mutex<Option<delivery::SendError>>,
     /// How long a mail takes.
-    pub(crate) takes: std::time::Duration,
+    takes: std::time::Duration,
 }
 
 impl Taken {
+    /// One that takes its time over every mail.
+    pub(crate) fn slow(milliseconds: u64) -> Self {
+        Self {
+            takes: std::time::Duration::from_millis(milliseconds),
+            ..Self::default()
+        }
+    }
+
     /// Those taken so far.
     pub(crate) fn mails(&self) -> Vec<delivery::Email> {
-        self.mails.lock().expect("no test panics with the lock").clone()
+        self.mails
+            .lock()
+            .expect("no test panics with the lock")
+            .clone()
     }
 
     /// How many were taken so far.
@@ -59,10 +72,18 @@ impl delivery::EmailSender for Taken {
     fn send<'a>(&'a self, email: &'a delivery::Email) -> delivery::Sending<'a, String> {
         Box::pin(async move {
             tokio::time::sleep(self.takes).await;
-            if let Some(error) = self.answer.lock().expect("no test panics with the lock").clone() {
+            if let Some(error) = self
+                .answer
+                .lock()
+                .expect("no test panics with the lock")
+                .clone()
+            {
                 return Err(error);
             }
-            self.mails.lock().expect("no test panics with the lock").push(email.clone());
+            self.mails
+                .lock()
+                .expect("no test panics with the lock")
+                .push(email.clone());
             Ok(String::new())
         })
     }
@@ -88,7 +109,25 @@ pub(crate) async fn send_at(
     now: Timestamp,
     options: &sending::Options,
 ) -> sending::Round {
-    let senders = sending::Senders { email: taken, sms: None };
+    let senders = sending::Senders {
+        email: taken,
+        sms: None,
+    };
     let round = sending::send_due(&scene.app, senders, options, now).await;
     round.expect("the database is there")
+}
+
+/// Relays changes until so many deliveries are queued: transactions of tests that run beside this one hold the outbox
+/// back for moments.
+pub(crate) async fn relay(scene: &Scene, count: usize) {
+    let mut queued = 0;
+    for _ in 0..500 {
+        let relayed = super::webhooks::relay_due(&scene.app, scene.cx.now).await;
+        queued += relayed.expect("the database is there");
+        if queued >= count {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(queued, count);
 }

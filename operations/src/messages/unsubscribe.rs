@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::{
     changes::AddressSuppressed,
     model::{SuppressionReason, SuppressionScope},
-    sending::sql as recipients, sql,
+    sending::sql as recipients,
+    sql,
 };
 use crate::App;
 
@@ -31,7 +32,10 @@ pub(super) fn url(public_url: &str, key: &[u8; 32], id: MessageId) -> String {
 /// The last part of that address: the message's id and a signature, in hex.
 pub fn token(key: &[u8; 32], id: MessageId) -> String {
     let mac = signature(key, id).finalize().into_bytes();
-    let bytes = Uuid::from(id).into_bytes().into_iter().chain(mac.into_iter().take(SIGNATURE));
+    let bytes = Uuid::from(id)
+        .into_bytes()
+        .into_iter()
+        .chain(mac.into_iter().take(SIGNATURE));
     bytes.map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -77,7 +81,9 @@ pub async fn unsubscribe(
     let Some(found) = find(app, key, token).await? else {
         return Ok(None);
     };
-    let actor = Actor::System { reason: "unsubscribe" };
+    let actor = Actor::System {
+        reason: "unsubscribe",
+    };
     let mut cx = Cx::new(found.organization_id, actor, Permissions::NONE).with_now(now);
     cx.operation = "unsubscribe";
     let mut tx = app.store().write(&cx).await?;
@@ -136,7 +142,14 @@ mod tests {
         assert_eq!(open(&[8; 32], &ours), None);
         let mut other = ours.clone();
         other.replace_range(31..32, "2");
-        for bad in [other.as_str(), "", "zz", &ours[..63], &format!("{ours}0"), &"ü".repeat(32)] {
+        for bad in [
+            other.as_str(),
+            "",
+            "zz",
+            &ours[..63],
+            &format!("{ours}0"),
+            &"ü".repeat(32),
+        ] {
             assert_eq!(open(&KEY, bad), None, "{bad}");
         }
     }
@@ -145,21 +158,33 @@ mod tests {
     async fn one_step_is_enough_and_a_second_changes_nothing() {
         let scene = Scene::new().await;
         let event = scene.published("Spring Gala").await;
-        let queued = scene.run(reminder(event.id, &["ada@example.org"])).await.unwrap();
+        let queued = scene
+            .run(reminder(event.id, &["ada@example.org"]))
+            .await
+            .unwrap();
         let token = token(&KEY, queued.message_ids[0]);
         let seen = subscriber(&scene.app, &KEY, &token).await.unwrap().unwrap();
         assert_eq!(seen.language, Language::En);
         for _ in 0..2 {
-            let done = unsubscribe(&scene.app, &KEY, &token, scene.cx.now).await.unwrap();
+            let done = unsubscribe(&scene.app, &KEY, &token, scene.cx.now)
+                .await
+                .unwrap();
             assert_eq!(done.as_ref(), Some(&seen));
         }
         let listed = scene.run(ListSuppressions::default()).await.unwrap().items;
         assert_eq!(listed.len(), 1);
         assert_eq!(listed[0].reason, SuppressionReason::Unsubscribed);
         let changes = scene.changes().await;
-        let noted = changes.iter().filter(|change| change.kind == "suppression.saved");
+        let noted = changes
+            .iter()
+            .filter(|change| change.kind == "suppression.saved");
         assert_eq!(noted.count(), 1);
         let made_up = super::token(&KEY, MessageId::from(Uuid::from_u128(9)));
-        assert!(unsubscribe(&scene.app, &KEY, &made_up, scene.cx.now).await.unwrap().is_none());
+        assert!(
+            unsubscribe(&scene.app, &KEY, &made_up, scene.cx.now)
+                .await
+                .unwrap()
+                .is_none()
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use delivery::template::{Builtin, Filled, Frame, Placeholder, Source, TemplateError};
 use domain::{
-    Cx, Fault, FaultKind, FaultSpec, Language, Money, MessageKind, Permission, fault::Candidate,
+    Cx, Fault, FaultKind, FaultSpec, Language, MessageKind, Money, Permission, fault::Candidate,
 };
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
@@ -46,8 +46,18 @@ pub(crate) async fn template(
 ) -> Result<Template, WordingError> {
     let known = gaps(name);
     if let Some(own) = sql::find_template(conn, name, language).await? {
-        let source = Source { subject: own.subject, preheader: own.preheader, body: own.body };
-        return Ok(Template { name: own.name, language: own.language, kind: own.kind, source, known });
+        let source = Source {
+            subject: own.subject,
+            preheader: own.preheader,
+            body: own.body,
+        };
+        return Ok(Template {
+            name: own.name,
+            language: own.language,
+            kind: own.kind,
+            source,
+            known,
+        });
     }
     if let Ok(builtin) = name.parse::<Builtin>() {
         return Ok(Template {
@@ -59,8 +69,13 @@ pub(crate) async fn template(
         });
     }
     let own = sql::template_names(conn).await?;
-    let builtin = Builtin::ALL.iter().map(|template| template.as_str().to_owned());
-    let candidate = |name: String| Candidate { id: name.clone(), name };
+    let builtin = Builtin::ALL
+        .iter()
+        .map(|template| template.as_str().to_owned());
+    let candidate = |name: String| Candidate {
+        id: name.clone(),
+        name,
+    };
     Err(WordingError::Lookup(LookupError::NotFound {
         noun: "message template",
         given: name.to_owned(),
@@ -120,13 +135,19 @@ pub(super) fn add_order(facts: &mut Value, order: &OrderDetail, language: Langua
     let money = |amount: Money| money(amount, language);
     put(facts, "order.number", json!(order.order.number));
     put(facts, "order.total", json!(money(order.order.total)));
-    let open = order.order.open.unwrap_or(Money::zero(order.order.total.currency));
+    let open = order
+        .order
+        .open
+        .unwrap_or(Money::zero(order.order.total.currency));
     put(facts, "order.open", json!(money(open)));
     let items = order.items.iter().map(|item| {
         json!({"name": item.name, "quantity": item.quantity, "price": money(item.unit_price)})
     });
     put(facts, "order.items", items.collect());
-    let tickets = order.tickets.iter().filter(|ticket| ticket.voided_at.is_none());
+    let tickets = order
+        .tickets
+        .iter()
+        .filter(|ticket| ticket.voided_at.is_none());
     let tickets = tickets.map(|ticket| {
         let name = ticket.attendee_name.as_ref().map(domain::Untrusted::as_str);
         json!({"name": name, "type": ticket.ticket_type, "code": spaced(&ticket.code)})
@@ -137,7 +158,9 @@ pub(super) fn add_order(facts: &mut Value, order: &OrderDetail, language: Langua
 /// A code in groups of four, as people read it.
 fn spaced(code: &str) -> String {
     let characters: Vec<char> = code.chars().filter(|c| !c.is_whitespace()).collect();
-    let groups = characters.chunks(4).map(|group| group.iter().collect::<String>());
+    let groups = characters
+        .chunks(4)
+        .map(|group| group.iter().collect::<String>());
     groups.collect::<Vec<_>>().join(" ")
 }
 
@@ -154,8 +177,18 @@ fn money(amount: Money, language: Language) -> String {
 fn when(event: &Event, language: Language) -> String {
     const DAYS: [&str; 7] = ["Mo.", "Di.", "Mi.", "Do.", "Fr.", "Sa.", "So."];
     const MONTHS: [&str; 12] = [
-        "Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober",
-        "November", "Dezember",
+        "Januar",
+        "Februar",
+        "März",
+        "April",
+        "Mai",
+        "Juni",
+        "Juli",
+        "August",
+        "September",
+        "Oktober",
+        "November",
+        "Dezember",
     ];
     let civil = event.starts.civil();
     let index = |number: i8| usize::try_from(number - 1).unwrap_or(0);
@@ -213,7 +246,10 @@ impl Template {
     pub(super) fn fill(&self, facts: &Value, face: &Face) -> Result<Filled, WordingError> {
         let missing = self.missing(facts)?;
         if !missing.is_empty() {
-            return Err(WordingError::NoValue { template: self.name.clone(), missing });
+            return Err(WordingError::NoValue {
+                template: self.name.clone(),
+                missing,
+            });
         }
         let frame = Frame {
             organization: &face.name,
@@ -227,7 +263,8 @@ impl Template {
 
 /// The same caller with sight of names and addresses: what is put into a message goes to the person it is about.
 pub(super) fn with_sight(cx: &Cx) -> Cx {
-    cx.clone().with_permissions(cx.permissions.with(Permission::AttendeesPersonal))
+    cx.clone()
+        .with_permissions(cx.permissions.with(Permission::AttendeesPersonal))
 }
 
 /// What keeps a message from being worded.

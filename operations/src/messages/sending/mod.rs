@@ -9,12 +9,8 @@ mod tests;
 
 use std::time::Instant;
 
-use delivery::{
-    Attachment, Email, EmailSender, Mailbox, Refusal, SendError, Sms, SmsSender,
-};
-use domain::{
-    Actor, Cx, EmailAddress, MessageChannel, MessageId, MessageKind, Permissions, Timestamp,
-};
+use delivery::{Attachment, Email, EmailSender, Mailbox, Refusal, SendError, Sms, SmsSender};
+use domain::{Actor, Cx, EmailAddress, MessageChannel, MessageKind, Permissions, Timestamp};
 use sha2::{Digest as _, Sha256};
 use store::StoreError;
 
@@ -54,7 +50,10 @@ impl Options {
 
     /// The part of the sender's address behind the `@`.
     fn host(&self) -> &str {
-        self.from.as_str().rsplit_once('@').map_or("localhost", |(_, host)| host)
+        self.from
+            .as_str()
+            .rsplit_once('@')
+            .map_or("localhost", |(_, host)| host)
     }
 }
 
@@ -84,6 +83,8 @@ pub struct Round {
 
 /// Attempts at one message, about a day and a half in all.
 const MAX_ATTEMPTS: i32 = 10;
+/// Seconds between two attempts at most.
+const LONGEST: i64 = 6 * 3600;
 
 /// Sends what is due, at most one batch, and says when the next is due. Any number of programs may call it at the
 /// same time; each message is taken up by one of them.
@@ -93,7 +94,10 @@ pub async fn send_due(
     options: &Options,
     now: Timestamp,
 ) -> Result<Round, StoreError> {
-    let clock = Clock { started: Instant::now(), now };
+    let clock = Clock {
+        started: Instant::now(),
+        now,
+    };
     let owner = owner(now);
     let mut round = Round::default();
     let (claims, rested_until) = take_up(app, options, &owner, now, &mut round).await?;
@@ -130,11 +134,14 @@ impl Clock {
 }
 
 /// A name for this round that no other has.
-fn owner(now: Timestamp) -> String {
-    context(domain::OrganizationId::from(uuid::Uuid::nil()), now).request_id.simple().to_string()
+pub(super) fn owner(now: Timestamp) -> String {
+    context(domain::OrganizationId::from(uuid::Uuid::nil()), now)
+        .request_id
+        .simple()
+        .to_string()
 }
 
-fn context(organization_id: domain::OrganizationId, now: Timestamp) -> Cx {
+pub(super) fn context(organization_id: domain::OrganizationId, now: Timestamp) -> Cx {
     let actor = Actor::System { reason: "sending" };
     Cx::new(organization_id, actor, Permissions::NONE).with_now(now)
 }
@@ -183,8 +190,17 @@ async fn hand_over(
                 let text = "no service for text messages is set up";
                 return Err(SendError::Transient(Refusal::unanswered(text)));
             };
-            let text = claim.text.split("\n-- \n").next().unwrap_or_default().trim().to_owned();
-            let sms = Sms { to: claim.recipient_address.clone(), text };
+            let text = claim
+                .text
+                .split("\n-- \n")
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_owned();
+            let sms = Sms {
+                to: claim.recipient_address.clone(),
+                text,
+            };
             sender.send(&sms).await.map(drop)
         }
     }
@@ -208,7 +224,10 @@ fn email(options: &Options, claim: &Claim) -> Result<Email, SendError> {
     }
     // Tells other programs that nobody reads answers such as "I am on holiday" (RFC 3834).
     headers.push(("Auto-Submitted".to_owned(), "auto-generated".to_owned()));
-    let reply_to = claim.reply_email.as_deref().and_then(|address| address.parse().ok());
+    let reply_to = claim
+        .reply_email
+        .as_deref()
+        .and_then(|address| address.parse().ok());
     let attachments = claim.attachments.0.iter().map(|file| Attachment {
         name: file.name.clone(),
         content_type: file.content_type.clone(),
@@ -219,7 +238,10 @@ fn email(options: &Options, claim: &Claim) -> Result<Email, SendError> {
         date: claim.created_at,
         from: Mailbox::new(&claim.organization_name, options.from.clone()),
         reply_to: reply_to.map(|address| Mailbox::new("", address)),
-        to: Mailbox::new(claim.recipient_name.as_str(), parsed(&claim.recipient_address)?),
+        to: Mailbox::new(
+            claim.recipient_name.as_str(),
+            parsed(&claim.recipient_address)?,
+        ),
         subject: claim.subject.clone(),
         html,
         text,
@@ -240,9 +262,10 @@ async fn settle(
     let refusal = outcome.as_ref().err().map(SendError::refusal);
     let (status, next_attempt_at) = match outcome {
         Ok(()) => ("sent", None),
-        Err(SendError::Transient(_)) if claim.attempts < MAX_ATTEMPTS => {
-            ("queued", Some(now.plus_seconds(backoff(claim.id, claim.attempts))))
-        }
+        Err(SendError::Transient(_)) if claim.attempts < MAX_ATTEMPTS => (
+            "queued",
+            Some(now.plus_seconds(backoff(&claim.id.to_string(), claim.attempts, LONGEST))),
+        ),
         Err(_) => ("failed", None),
     };
     let text = refusal.map(|refusal| refusal.text.chars().take(500).collect::<String>());
@@ -265,7 +288,9 @@ async fn settle(
         && refusal.means_dead_address()
     {
         let id = context(claim.organization_id, now).new_id();
-        let note = refusal.code.map_or_else(String::new, |code| format!("the mail server answered {code}"));
+        let note = refusal.code.map_or_else(String::new, |code| {
+            format!("the mail server answered {code}")
+        });
         sql::suppress(tx.conn(), id, claim, &note, now).await?;
     }
     tx.commit().await?;
@@ -284,12 +309,11 @@ async fn settle(
     Ok(())
 }
 
-/// Seconds until the next attempt: half a minute, then four times as long each time up to six hours; up to a quarter
+/// Seconds until the next attempt: half a minute, then four times as long each time up to the longest; up to a quarter
 /// more, so that what failed together does not come back together.
-fn backoff(id: MessageId, attempts: i32) -> i64 {
-    const LONGEST: i64 = 6 * 3600;
+pub(super) fn backoff(id: &str, attempts: i32, longest: i64) -> i64 {
     let power = u32::try_from(attempts - 1).unwrap_or(0).min(8);
-    let seconds = (30 * 4_i64.pow(power)).min(LONGEST);
+    let seconds = (30 * 4_i64.pow(power)).min(longest);
     let digest = Sha256::digest(format!("{id}/{attempts}"));
     seconds + seconds * i64::from(digest[0]) / 1024
 }

@@ -123,8 +123,8 @@ pub(super) async fn settle(
     now: Timestamp,
 ) -> sqlx::Result<bool> {
     let done = sqlx::query!(
-        "update message set status = $4, error_code = $5, error = $6, next_attempt_at = coalesce($7, next_attempt_at),
-           sent_at = case when $4 = 'sent' then $8 end, lease_owner = null, lease_until = null, updated_at = $8
+        "update message set status = $4::text, error_code = $5, error = $6, next_attempt_at = coalesce($7, next_attempt_at),
+           sent_at = case when $4::text = 'sent' then $8::timestamptz end, lease_owner = null, lease_until = null, updated_at = $8
          where id = $1 and status = 'sending' and lease_owner = $2 and attempts = $3",
         settling.id as _,
         settling.owner,
