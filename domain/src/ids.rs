@@ -143,6 +143,10 @@ ids! {
     CheckInId "chk" "a check-in";
     /// Names a show.
     EventId "evt" "an event";
+    /// Names one message to one person.
+    MessageId "msg" "a message";
+    /// Names an organization's own template of a message.
+    MessageTemplateId "tpl" "a message template";
     /// Names a line of an order.
     OrderItemId "item" "an order item";
     /// Names one buyer's purchase.
@@ -155,6 +159,8 @@ ids! {
     RefundId "ref" "a refund";
     /// Names a repeating event.
     SeriesId "ser" "a series";
+    /// Names an address that gets no mail.
+    SuppressionId "sup" "a suppression";
     /// Names one right of admission.
     TicketId "tkt" "a ticket";
     /// Names what is on sale.
@@ -163,6 +169,10 @@ ids! {
     UserId "usr" "a user";
     /// Names a place.
     VenueId "ven" "a venue";
+    /// Names one change told to one endpoint.
+    WebhookDeliveryId "whd" "a webhook delivery";
+    /// Names a program outside that is told of changes.
+    WebhookEndpointId "whe" "a webhook endpoint";
     /// Names a workflow.
     WorkflowId "wfl" "a workflow";
     /// Names one run of a workflow.

@@ -35,6 +35,12 @@ text_enum! {
         AttendeesPersonal = "attendees:personal",
         /// Check attendees in and undo it.
         CheckInsWrite = "check_ins:write",
+        /// See messages, templates and who does not want any, with personal data masked.
+        MessagesRead = "messages:read",
+        /// Word templates; keep the lists of suppressed addresses and of webhooks.
+        MessagesWrite = "messages:write",
+        /// Send messages to attendees and buyers.
+        MessagesSend = "messages:send",
         /// See reports.
         ReportsRead = "reports:read",
         /// See the audit trail.

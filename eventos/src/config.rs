@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use domain::{Currency, Zone};
+use domain::{Currency, EmailAddress, Zone};
 use serde::{Deserialize, Serialize};
 
 /// Text that is never printed.
@@ -53,6 +53,12 @@ pub(crate) struct Config {
     pub(crate) organization: OrganizationConfig,
     /// Limits on what one caller may ask for.
     pub(crate) limits: LimitsConfig,
+    /// Mail.
+    pub(crate) mail: MailConfig,
+    /// Text messages.
+    pub(crate) sms: SmsConfig,
+    /// Webhooks.
+    pub(crate) webhooks: WebhooksConfig,
     /// The MCP server.
     pub(crate) mcp: McpConfig,
     /// Logs.
@@ -95,6 +101,40 @@ pub(crate) struct LimitsConfig {
     pub(crate) operations_per_minute: u32,
     /// How many of them may come at once.
     pub(crate) burst: u32,
+}
+
+/// Mail.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct MailConfig {
+    /// The mail server, as `smtps://user:password@host`; without it mails are kept as files in the data directory.
+    pub(crate) smtp_url: Option<Secret>,
+    /// The address mails come from.
+    pub(crate) from: EmailAddress,
+    /// Messages per minute; 0 for no limit.
+    pub(crate) per_minute: u32,
+}
+
+/// Text messages, through a service that speaks as Twilio does.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SmsConfig {
+    /// The service's address; Twilio's when left out.
+    pub(crate) url: Option<String>,
+    /// The account's id; without it no text messages are sent.
+    pub(crate) account: Option<String>,
+    /// The account's secret.
+    pub(crate) token: Option<Secret>,
+    /// The number or name that messages come from.
+    pub(crate) from: Option<String>,
+}
+
+/// Webhooks.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct WebhooksConfig {
+    /// Whether this machine itself may be told, and without https: for development.
+    pub(crate) allow_loopback: bool,
 }
 
 /// The MCP server.
@@ -140,6 +180,9 @@ impl Default for Config {
             store: StoreConfig::default(),
             organization: OrganizationConfig::default(),
             limits: LimitsConfig::default(),
+            mail: MailConfig::default(),
+            sms: SmsConfig::default(),
+            webhooks: WebhooksConfig::default(),
             mcp: McpConfig::default(),
             log: LogConfig::default(),
         }
@@ -175,6 +218,16 @@ impl Default for LimitsConfig {
         Self {
             operations_per_minute: options.operations_per_minute,
             burst: options.burst,
+        }
+    }
+}
+
+impl Default for MailConfig {
+    fn default() -> Self {
+        Self {
+            smtp_url: None,
+            from: "tickets@eventos.invalid".parse().expect("a plain address"),
+            per_minute: 120,
         }
     }
 }
@@ -289,7 +342,8 @@ fn set(table: &mut toml::Table, path: &[&str], value: &str) {
             table.insert((*leaf).to_owned(), value.into());
         }
         [
-            section @ ("store" | "organization" | "limits" | "mcp" | "log"),
+            section @ ("store" | "organization" | "limits" | "mail" | "sms" | "webhooks" | "mcp"
+            | "log"),
             leaf,
         ] => {
             let section = table
@@ -365,6 +419,13 @@ mod tests {
     #[test]
     fn secrets_are_never_printed() {
         let config = from(&[("store.url", "postgres://u:hunter2@localhost/db")]).unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert!(!toml::to_string(&config).unwrap().contains("hunter2"));
+        let config = from(&[
+            ("mail.smtp_url", "smtps://u:hunter2@mail.example.org"),
+            ("sms.token", "hunter2"),
+        ])
+        .unwrap();
         assert!(!format!("{config:?}").contains("hunter2"));
         assert!(!toml::to_string(&config).unwrap().contains("hunter2"));
     }

@@ -11,6 +11,8 @@ mod database;
 mod demo;
 mod home;
 mod logging;
+mod mail;
+mod unsubscribe;
 mod web;
 
 use std::process::ExitCode;

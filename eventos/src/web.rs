@@ -15,7 +15,7 @@ use operations::{App, Toolset};
 use store::Store;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, database::Database};
+use crate::{config::Config, database::Database, unsubscribe};
 
 struct Served {
     app: App,
@@ -39,12 +39,15 @@ pub(crate) fn router(
     });
     let mut options = mcp_options(config, key)?;
     options.shutdown = stop.clone();
+    let way_out = unsubscribe::router(app, key);
     let pages = Router::new()
         .route("/", get(landing_page))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .with_state(served);
-    Ok(pages.merge(mcp_server::router(app.clone(), options)))
+    Ok(pages
+        .merge(way_out)
+        .merge(mcp_server::router(app.clone(), options)))
 }
 
 /// The MCP server's options from the settings.
@@ -114,7 +117,7 @@ async fn ready(State(served): State<Arc<Served>>) -> (StatusCode, &'static str) 
     }
 }
 
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

@@ -58,6 +58,8 @@ pub enum Toolset {
     Orders,
     /// Attendees, tickets, check-ins.
     Attendees,
+    /// Messages to people, and webhooks to programs.
+    Messages,
     /// Reports.
     Reports,
     /// Workflows, their runs, and what waits for a decision.
@@ -71,6 +73,7 @@ impl Toolset {
         Self::Events,
         Self::Orders,
         Self::Attendees,
+        Self::Messages,
         Self::Reports,
         Self::Workflows,
     ];
@@ -82,6 +85,7 @@ impl Toolset {
             Self::Events => "events",
             Self::Orders => "orders",
             Self::Attendees => "attendees",
+            Self::Messages => "messages",
             Self::Reports => "reports",
             Self::Workflows => "workflows",
         }

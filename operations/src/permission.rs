@@ -2,8 +2,8 @@
 
 use domain::{
     Permission::{
-        self, AttendeesPersonal, AttendeesRead, CheckInsWrite, EventsRead, OrdersRead, OrdersWrite,
-        OrganizationRead, PaymentsConfirm, ReportsRead, VenuesRead,
+        self, AttendeesPersonal, AttendeesRead, CheckInsWrite, EventsRead, MessagesRead,
+        OrdersRead, OrdersWrite, OrganizationRead, PaymentsConfirm, ReportsRead, VenuesRead,
     },
     Permissions,
 };
@@ -51,6 +51,7 @@ const BOX_OFFICE: &[Permission] = &[
     AttendeesRead,
     AttendeesPersonal,
     CheckInsWrite,
+    MessagesRead,
     ReportsRead,
 ];
 

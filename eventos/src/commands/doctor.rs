@@ -7,7 +7,7 @@ use domain::Timestamp;
 use operations::organizations::find_organization;
 use serde::Serialize;
 
-use crate::{config::Config, database::Database, home};
+use crate::{config::Config, database::Database, home, mail};
 
 /// Check settings, database and clients, and say what to mend.
 #[derive(Debug, clap::Args)]
@@ -69,6 +69,7 @@ impl Doctor {
         let mut findings = Findings::default();
         data(config, &mut findings);
         listening(config, &mut findings).await;
+        mail(config, &mut findings).await;
         match Database::open(config).await {
             Err(error) => findings.fail(
                 "database",
@@ -117,6 +118,38 @@ fn data(config: &Config, findings: &mut Findings) {
             format!("{error:#}"),
             "Give a directory you own with --data-dir or EVENTOS_DATA_DIR.",
         ),
+    }
+}
+
+/// Whether the mail server answers and lets us in; nothing is sent.
+async fn mail(config: &Config, findings: &mut Findings) {
+    let from = &config.mail.from;
+    match mail::smtp(config) {
+        Err(error) => findings.fail("mail", format!("{error:#}"), "Correct mail.smtp_url."),
+        Ok(None) => findings.note(
+            "mail",
+            format!(
+                "no mail server; mails are kept as files in {}",
+                mail::outbox(&config.data_dir).display()
+            ),
+            "Set mail.smtp_url and mail.from before people wait for their tickets.",
+        ),
+        Ok(Some(smtp)) => match smtp.check().await {
+            Err(error) => findings.fail(
+                "mail",
+                error.to_string(),
+                "Check host, port, user and password in mail.smtp_url.",
+            ),
+            Ok(()) if from.as_str().ends_with(".invalid") => findings.fail(
+                "mail",
+                "the mail server answers, but mails would come from an address that cannot exist",
+                "Set mail.from to an address of your own domain.",
+            ),
+            Ok(()) => findings.ok(
+                "mail",
+                format!("the mail server answers; mails come from {from}"),
+            ),
+        },
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Opened;
-use crate::{config::Config, demo, home, web};
+use crate::{config::Config, demo, home, mail::Outgoing, web};
 
 /// Start the server.
 #[derive(Debug, Default, clap::Args)]
@@ -52,6 +52,8 @@ impl Serve {
         let key = home::sealing_key(&config.data_dir)?;
         let stop = CancellationToken::new();
         let watch = opened.database.keep_running(&stop);
+        let outgoing = Outgoing::new(&config, key)?;
+        let sending = outgoing.keep_sending(&opened.app, &stop);
         let router = web::router(&opened.app, &opened.database, &config, key, &stop)?;
         tracing::info!(
             seconds = started.elapsed().as_secs_f64(),
@@ -68,6 +70,8 @@ impl Serve {
             .with_graceful_shutdown(until_asked(stop.clone()))
             .await;
         stop.cancel();
+        // What is being handed over is finished; the rest waits for the next start.
+        sending.await.context("the sender of messages failed")?;
         if let Some(watch) = watch {
             watch.await.context("the watch over PostgreSQL failed")?;
         }

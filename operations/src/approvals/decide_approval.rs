@@ -1,7 +1,7 @@
 //! `decide_approval`: a person says yes or no.
 
 use domain::{
-    Actor, ApprovalId, Cx, Fault, FaultKind, FaultSpec, Permission, Timestamp, UserId,
+    Actor, ApprovalId, Cx, Facts, Fault, FaultKind, FaultSpec, Permission, Timestamp, UserId,
     context::Mode,
 };
 use schemars::JsonSchema;
@@ -297,15 +297,15 @@ impl Fault for DecideApprovalError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::NotAPerson => NOT_A_PERSON,
-            Self::NotYours { .. } => NOT_YOURS,
-            Self::Decided { .. } => DECIDED,
-            Self::Expired(_) => EXPIRED,
-            Self::NoteTooLong => NOTE_TOO_LONG,
-            Self::Lookup(error) => error.spec(),
-            Self::Store(error) => error.spec(),
+            Self::NotAPerson => NOT_A_PERSON.into(),
+            Self::NotYours { .. } => NOT_YOURS.into(),
+            Self::Decided { .. } => DECIDED.into(),
+            Self::Expired(_) => EXPIRED.into(),
+            Self::NoteTooLong => NOTE_TOO_LONG.into(),
+            Self::Lookup(error) => error.facts(),
+            Self::Store(error) => error.facts(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `request_approval`: a person is asked before something is done.
 
 use domain::{
-    Actor, ApprovalId, Cx, Fault, FaultKind, FaultSpec, Permission, Recorded, Timestamp,
+    Actor, ApprovalId, Cx, Facts, Fault, FaultKind, FaultSpec, Permission, Recorded, Timestamp,
     WorkflowRunId, context::Mode, fault::Failure,
 };
 use schemars::JsonSchema;
@@ -349,14 +349,14 @@ impl Fault for RequestApprovalError {
         ]
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::TitleMissing => TITLE_MISSING,
-            Self::UnknownOperation(_) => UNKNOWN_OPERATION,
-            Self::NothingToDecide(_) => NOTHING_TO_DECIDE,
-            Self::WouldFail(_) => WOULD_FAIL,
-            Self::ExpiresInThePast(_) => EXPIRES_IN_THE_PAST,
-            Self::Store(error) => error.spec(),
+            Self::TitleMissing => TITLE_MISSING.into(),
+            Self::UnknownOperation(_) => UNKNOWN_OPERATION.into(),
+            Self::NothingToDecide(_) => NOTHING_TO_DECIDE.into(),
+            Self::WouldFail(_) => WOULD_FAIL.into(),
+            Self::ExpiresInThePast(_) => EXPIRES_IN_THE_PAST.into(),
+            Self::Store(error) => error.facts(),
         }
     }
 }

@@ -79,7 +79,7 @@ pub struct OrderDetail {
 }
 
 /// The order of an id, as the caller may see it.
-pub(super) async fn detail(
+pub(crate) async fn detail(
     conn: &mut PgConnection,
     cx: &Cx,
     id: OrderId,

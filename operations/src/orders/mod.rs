@@ -31,6 +31,7 @@ pub use number::OrderNumber;
 pub use place_order::{Buyer, ItemRequest, PlaceOrder, PlacedOrder};
 pub use place_order_error::PlaceOrderError;
 
+pub(crate) use detail::detail;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use sql::discrepancies;
 pub(crate) use sql::{Totals, totals};

@@ -1,6 +1,6 @@
 //! Every query on `organization`, `users` and `member`.
 
-use domain::{Currency, Cx, Name, OrganizationId, UserId, Zone};
+use domain::{Currency, Cx, Language, Name, OrganizationId, UserId, Zone};
 use sqlx::PgConnection;
 
 use super::{list_members::Member, model::Organization};
@@ -11,6 +11,24 @@ pub(crate) async fn current(conn: &mut PgConnection) -> sqlx::Result<Organizatio
     sqlx::query_as!(
         Organization,
         "select id, name, slug, currency, zone from organization"
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// How an organization's mails look and where answers go.
+pub(crate) struct Face {
+    pub(crate) name: String,
+    pub(crate) language: Language,
+    pub(crate) accent_color: Option<String>,
+    pub(crate) reply_email: Option<String>,
+}
+
+/// How the mails of the transaction's organization look.
+pub(crate) async fn face(conn: &mut PgConnection) -> sqlx::Result<Face> {
+    sqlx::query_as!(
+        Face,
+        "select name, language, accent_color, reply_email from organization"
     )
     .fetch_one(conn)
     .await

@@ -98,8 +98,12 @@ async fn the_system_role_sees_only_what_it_was_granted() {
             "change",
             "client_session",
             "member",
+            "message",
             "organization",
-            "users"
+            "suppression",
+            "users",
+            "webhook_delivery",
+            "webhook_endpoint"
         ]
     );
 }
