@@ -14,6 +14,8 @@ mod job;
 mod retry;
 mod scheduler;
 mod steps;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod worker;
 
 pub use agent::{AgentRunner, NoAgents};
