@@ -54,8 +54,14 @@ impl Trigger {
     /// What starts it, in words: `when order.paid`, `at 0 9 * * MON (Europe/Berlin)`, `by hand`.
     pub fn describe(&self, home: &Zone) -> String {
         match self {
-            Self::Change { kind, condition: None } => format!("when {kind}"),
-            Self::Change { kind, condition: Some(condition) } => format!("when {kind} if {condition:?}"),
+            Self::Change {
+                kind,
+                condition: None,
+            } => format!("when {kind}"),
+            Self::Change {
+                kind,
+                condition: Some(condition),
+            } => format!("when {kind} if {condition:?}"),
             Self::Cron { schedule } => {
                 let zone = schedule.zone().unwrap_or(home);
                 format!("at {} ({zone})", schedule.pattern())
@@ -287,7 +293,12 @@ impl Plan {
 fn outline(steps: &[StepPlan], indent: &str, lines: &mut Vec<String>) {
     for step in steps {
         let when = step.when.as_ref().map(|when| format!(" (if {when:?})"));
-        lines.push(format!("{indent}{}: {}{}", step.id, step.act.describe(), when.unwrap_or_default()));
+        lines.push(format!(
+            "{indent}{}: {}{}",
+            step.id,
+            step.act.describe(),
+            when.unwrap_or_default()
+        ));
         if let Act::Each { steps, .. } = &step.act {
             outline(steps, &format!("{indent}  "), lines);
         }
