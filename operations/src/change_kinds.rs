@@ -68,4 +68,9 @@ pub const KINDS: &[(&str, &str)] = &[
         "workflow_run.finished",
         "A run ended: done, skipped, dead (gave up) or cancelled.",
     ),
+    ("workflow_run.started", "A run was started by hand."),
+    (
+        "workflow_run.steered",
+        "A run was paused, resumed, retried, moved or given other values.",
+    ),
 ];
