@@ -25,6 +25,9 @@ const JSON: &str = "application/json";
 /// The organization itself: always there, so that a client has something to attach.
 const ORGANIZATION: &str = "organization://current";
 
+/// The JSON Schema of workflow definitions.
+const SCHEMA: &str = "workflow-schema://current";
+
 /// A kind of resource: how its URIs look, and which operation reads it by which argument.
 struct Kind {
     before: &'static str,
@@ -131,6 +134,14 @@ pub(crate) async fn list(
                 .with_mime_type(JSON),
         );
     }
+    if cursor.is_none() && shared.readable(connection, "list_workflows").is_some() {
+        resources.push(
+            Resource::new(SCHEMA, "workflow_schema")
+                .with_title("Schema of workflows")
+                .with_description("Every field of a workflow's definition, for save_workflow.")
+                .with_mime_type(JSON),
+        );
+    }
     let mut list = ListResourcesResult::with_all_items(Vec::new());
     if shared.readable(connection, "get_event").is_some()
         && let Some(entry) = shared.readable(connection, "list_events")
@@ -165,7 +176,11 @@ pub(crate) async fn read(
     uri: &str,
     cx: &RequestContext<RoleServer>,
 ) -> Result<ReadResourceResult, ErrorData> {
-    let value = value(shared, connection, uri, cx).await?;
+    let value = if uri == SCHEMA && shared.readable(connection, "list_workflows").is_some() {
+        operations::workflows::json_schema()
+    } else {
+        value(shared, connection, uri, cx).await?
+    };
     let contents = ResourceContents::text(value.to_string(), uri).with_mime_type(JSON);
     Ok(ReadResourceResult::new(vec![contents]))
 }

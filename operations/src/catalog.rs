@@ -34,6 +34,14 @@ use crate::{
     tickets::{FindTicket, VoidTicket},
     tokens::{CreateToken, ListTokens, RevokeToken},
     venues::{ArchiveVenue, GetVenue, ListVenues, SaveVenue},
+    workflow_runs::{
+        CancelWorkflowRun, GetWorkflowRun, ListWorkflowRuns, MoveWorkflowRun, PauseWorkflowRun,
+        ResumeWorkflowRun, RetryWorkflowRun, SetRunVariables, SkipWorkflowStep, StartWorkflow,
+    },
+    workflows::{
+        DisableWorkflow, DryRunWorkflow, EnableWorkflow, GetWorkflow, ListWorkflows, SaveWorkflow,
+        SyncLibrary,
+    },
 };
 
 /// All operations, by toolset, in the order in which models read them.
@@ -92,6 +100,23 @@ pub const CATALOG: &[Entry] = &[
     entry::<ListWebhookDeliveries>(Messages, Searchable),
     entry::<ReplayWebhookDelivery>(Messages, Searchable),
     entry::<GetSalesReport>(Reports, Shown),
+    entry::<ListWorkflows>(Workflows, Searchable),
+    entry::<GetWorkflow>(Workflows, Searchable),
+    entry::<SaveWorkflow>(Workflows, Searchable),
+    entry::<DryRunWorkflow>(Workflows, Searchable),
+    entry::<EnableWorkflow>(Workflows, Searchable),
+    entry::<DisableWorkflow>(Workflows, Searchable),
+    entry::<StartWorkflow>(Workflows, Searchable),
+    entry::<ListWorkflowRuns>(Workflows, Searchable),
+    entry::<GetWorkflowRun>(Workflows, Searchable),
+    entry::<CancelWorkflowRun>(Workflows, Searchable),
+    entry::<PauseWorkflowRun>(Workflows, Searchable),
+    entry::<ResumeWorkflowRun>(Workflows, Searchable),
+    entry::<RetryWorkflowRun>(Workflows, Searchable),
+    entry::<SkipWorkflowStep>(Workflows, Searchable),
+    entry::<SetRunVariables>(Workflows, Searchable),
+    entry::<MoveWorkflowRun>(Workflows, Searchable),
+    entry::<SyncLibrary>(Workflows, Operators),
     entry::<ListApprovals>(Workflows, Searchable),
     entry::<GetApproval>(Workflows, Searchable),
     entry::<RequestApproval>(Workflows, Operators),

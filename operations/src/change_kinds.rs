@@ -5,7 +5,7 @@
 pub const KINDS: &[(&str, &str)] = &[
     (
         "approval.decided",
-        "A person approved or rejected what was asked, or nobody did in time.",
+        "A person approved or rejected what was asked.",
     ),
     (
         "approval.requested",
@@ -54,4 +54,23 @@ pub const KINDS: &[(&str, &str)] = &[
     ("venue.archived", "A venue was put away."),
     ("venue.created", "A venue was added."),
     ("venue.updated", "A venue's details changed."),
+    ("workflow.disabled", "A workflow no longer starts."),
+    (
+        "workflow.emitted",
+        "A workflow said something under a name of its own (`change.name`, `change.payload`).",
+    ),
+    (
+        "workflow.enabled",
+        "A workflow starts by itself from now on.",
+    ),
+    ("workflow.saved", "A version of a workflow was stored."),
+    (
+        "workflow_run.finished",
+        "A run ended: done, skipped, dead (gave up) or cancelled.",
+    ),
+    ("workflow_run.started", "A run was started by hand."),
+    (
+        "workflow_run.steered",
+        "A run was paused, resumed, retried, moved or given other values.",
+    ),
 ];

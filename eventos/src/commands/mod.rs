@@ -1,5 +1,7 @@
 //! The commands, one file each.
 
+mod acting;
+mod approvals;
 mod completions;
 mod demo;
 mod doctor;
@@ -7,6 +9,7 @@ mod mcp;
 mod migrate;
 mod serve;
 mod token;
+mod workflow;
 
 use std::process::ExitCode;
 
@@ -39,6 +42,10 @@ enum Command {
     Mcp(mcp::Mcp),
     /// Make, list and revoke bearer tokens.
     Token(token::Token),
+    /// Check, try, store, start and steer workflows.
+    Workflow(workflow::Workflow),
+    /// See and decide what waits for a person's word.
+    Approvals(approvals::Approvals),
     /// Bring the database up to date.
     Migrate(migrate::Migrate),
     /// Load a believable organization to try things on.
@@ -66,7 +73,12 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
     // Commands that answer a person say what they do themselves; the log would be in the way.
     let quiet = matches!(
         command,
-        Command::Token(_) | Command::Doctor(_) | Command::Migrate(_) | Command::Completions(_)
+        Command::Token(_)
+            | Command::Workflow(_)
+            | Command::Approvals(_)
+            | Command::Doctor(_)
+            | Command::Migrate(_)
+            | Command::Completions(_)
     );
     let mut log = config.log.clone();
     if quiet {
@@ -77,6 +89,8 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Serve(serve) => serve.run(config).await,
         Command::Mcp(mcp) => mcp.run(config).await,
         Command::Token(token) => token.run(&config).await,
+        Command::Workflow(workflow) => workflow.run(&config).await,
+        Command::Approvals(approvals) => approvals.run(&config).await,
         Command::Migrate(migrate) => migrate.run(&config).await,
         Command::Demo(demo) => demo.run(&config).await,
         Command::Doctor(doctor) => doctor.run(&config).await,

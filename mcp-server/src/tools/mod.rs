@@ -1,6 +1,7 @@
 //! The catalog as MCP tools: what is listed, and how a call finds its operation.
 
 mod answer;
+mod approve;
 mod confirm;
 mod envelope;
 pub(crate) mod guard;
@@ -143,10 +144,14 @@ impl Call<'_> {
         if envelope.dry_run {
             cx = cx.in_mode(Mode::DryRun);
         }
+        let input = Value::Object(arguments);
+        if approve::may_ask(offer)
+            && let Some(asked) = approve::run(&self, offer, &cx, &input).await
+        {
+            return Ok(asked.into());
+        }
         let boundary = boundary(&cx);
-        let outcome = self
-            .execute(offer, &cx, Value::Object(arguments), &boundary)
-            .await;
+        let outcome = self.execute(offer, &cx, input, &boundary).await;
         Ok(match outcome {
             Ok(value) if envelope.dry_run => {
                 answer::dry_run(offer, value, &boundary, &cx.recorded())

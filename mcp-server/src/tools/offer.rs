@@ -35,7 +35,9 @@ impl Offer {
             .open_world(false);
         let mut output = shape::published(&output);
         if offer.destroys() {
-            confirmable(&mut output);
+            may_ask_first(&mut output, "confirmation");
+        } else if super::approve::may_ask(&offer) {
+            may_ask_first(&mut output, "approval");
         }
         offer.tool = Tool::new(entry.name, entry.description(), offer.input())
             .with_title(entry.title())
@@ -94,9 +96,9 @@ impl Offer {
 }
 
 /// A tool that asks first answers with a question or with its result, so nothing of the result is required.
-fn confirmable(output: &mut Map<String, Value>) {
+fn may_ask_first(output: &mut Map<String, Value>, question: &str) {
     output.remove("required");
     if let Some(properties) = output.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.insert("confirmation".into(), json!({"type": "object"}));
+        properties.insert(question.into(), json!({"type": "object"}));
     }
 }

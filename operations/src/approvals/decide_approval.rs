@@ -334,14 +334,19 @@ mod tests {
     use crate::{
         CATALOG, Shelf,
         approvals::{GetApproval, RequestApproval},
-        organizations::{GetContext, UpdateOrganization},
+        lifecycle::GetEvent,
         testing::{Scene, assert_refused},
     };
     use domain::Permissions;
     use serde_json::json;
 
-    /// What a token of the owner asks for.
-    async fn asked(scene: &Scene, name: &str) -> ApprovalId {
+    fn input(title: &str) -> serde_json::Value {
+        json!({"event": "spring-gala", "title": title})
+    }
+
+    /// What the owner's own program asks for: another title for an event.
+    async fn asked(scene: &Scene, title: &str) -> ApprovalId {
+        scene.published("Spring Gala").await;
         let user_id = scene.cx.actor.user_id().unwrap();
         let agent = Actor::Member { user_id };
         let cx = scene
@@ -349,7 +354,7 @@ mod tests {
             .clone()
             .with_actor(agent)
             .with_permissions(Permissions::all_for_tokens());
-        let request = RequestApproval::of("update_organization", json!({"name": name}));
+        let request = RequestApproval::of("update_event", input(title));
         scene.app.run(&cx, request).await.unwrap().approval
     }
 
@@ -362,7 +367,18 @@ mod tests {
     }
 
     async fn name(scene: &Scene) -> String {
-        scene.run(GetContext {}).await.unwrap().organization.name
+        let get = GetEvent {
+            event: "spring-gala".parse().unwrap(),
+        };
+        scene.run(get).await.unwrap().event.title
+    }
+
+    async fn rename(scene: &Scene, title: &str) {
+        let entry = crate::catalog::find("update_event").unwrap();
+        entry
+            .run(&scene.app, &scene.cx, input(title), None)
+            .await
+            .unwrap();
     }
 
     #[tokio::test]
@@ -377,7 +393,7 @@ mod tests {
         let kinds: Vec<String> = scene.changes().await.into_iter().map(|c| c.kind).collect();
         assert_eq!(
             kinds[kinds.len() - 2..],
-            ["approval.decided", "organization.updated"]
+            ["approval.decided", "event.updated"]
         );
         assert_refused(scene.run(yes(approval)).await, "already_decided");
     }
@@ -396,7 +412,7 @@ mod tests {
             (decided.approval.status, decided.approval.note.as_deref()),
             (ApprovalStatus::Rejected, Some("No."))
         );
-        assert_eq!(name(&scene).await, "scene");
+        assert_eq!(name(&scene).await, "Spring Gala");
         assert_refused(scene.run(yes(approval)).await, "already_decided");
     }
 
@@ -404,13 +420,7 @@ mod tests {
     async fn a_changed_world_is_asked_about_again() {
         let scene = Scene::new().await;
         let approval = asked(&scene, "Nordlicht").await;
-        scene
-            .run(UpdateOrganization {
-                name: Some("Between".parse().unwrap()),
-                ..Default::default()
-            })
-            .await
-            .unwrap();
+        rename(&scene, "Between").await;
         let decided = scene.run(yes(approval)).await.unwrap();
         assert_eq!(decided.approval.status, ApprovalStatus::Stale);
         assert_eq!(name(&scene).await, "Between", "nothing was done");
@@ -433,7 +443,8 @@ mod tests {
             user_id,
         };
         let cx = scene.cx.clone().with_actor(revoked);
-        let request = RequestApproval::of("update_organization", json!({"name": "Nordlicht"}));
+        scene.published("Spring Gala").await;
+        let request = RequestApproval::of("update_event", input("Nordlicht"));
         let approval = scene.app.run(&cx, request).await.unwrap().approval;
         for _ in 0..2 {
             let decided = scene.run(yes(approval)).await.unwrap();
@@ -444,7 +455,7 @@ mod tests {
                 decided.outcome
             );
         }
-        assert_eq!(name(&scene).await, "scene");
+        assert_eq!(name(&scene).await, "Spring Gala");
     }
 
     #[tokio::test]

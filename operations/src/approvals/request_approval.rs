@@ -374,12 +374,16 @@ mod tests {
     use serde_json::json;
 
     fn rename(name: &str) -> RequestApproval {
-        RequestApproval::of("update_organization", json!({"name": name}))
+        RequestApproval::of(
+            "update_event",
+            json!({"event": "spring-gala", "title": name}),
+        )
     }
 
     #[tokio::test]
     async fn keeps_the_exact_input_and_shows_what_it_would_do() {
         let scene = Scene::new().await;
+        scene.published("Spring Gala").await;
         let asked = scene.run(rename("Nordlicht")).await.unwrap();
         assert!(asked.preview[0].contains("Nordlicht"), "{asked:?}");
         assert_eq!(asked.status, ApprovalStatus::Pending);
@@ -387,7 +391,7 @@ mod tests {
         let kinds: Vec<String> = scene.changes().await.into_iter().map(|c| c.kind).collect();
         assert!(kinds.contains(&"approval.requested".to_owned()));
         assert!(
-            !kinds.contains(&"organization.updated".to_owned()),
+            !kinds.contains(&"event.updated".to_owned()),
             "only asked, not done"
         );
     }
@@ -395,17 +399,17 @@ mod tests {
     #[tokio::test]
     async fn who_asks_twice_gets_one_question_as_long_as_it_would_do_the_same() {
         let scene = Scene::new().await;
+        scene.published("Spring Gala").await;
         let first = scene.run(rename("Nordlicht")).await.unwrap();
         assert_eq!(scene.run(rename("Nordlicht")).await.unwrap(), first);
         assert_ne!(
             scene.run(rename("Other")).await.unwrap().approval,
             first.approval
         );
-        scene
-            .run(crate::organizations::UpdateOrganization {
-                name: Some("Between".parse().unwrap()),
-                ..Default::default()
-            })
+        let entry = catalog::find("update_event").unwrap();
+        let between = json!({"event": "spring-gala", "title": "Between"});
+        entry
+            .run(&scene.app, &scene.cx, between, None)
             .await
             .unwrap();
         let again = scene.run(rename("Nordlicht")).await.unwrap();
@@ -428,6 +432,7 @@ mod tests {
     #[tokio::test]
     async fn refuses_what_cannot_be_decided() {
         let scene = Scene::new().await;
+        scene.published("Spring Gala").await;
         assert_refused(
             scene.run(RequestApproval::question(" ")).await,
             "approval_title_missing",
@@ -442,7 +447,7 @@ mod tests {
                 .await,
             "nothing_to_decide",
         );
-        assert_refused(scene.run(rename("scene")).await, "nothing_to_decide");
+        assert_refused(scene.run(rename("Spring Gala")).await, "nothing_to_decide");
         assert_refused(
             scene
                 .run(RequestApproval::of(

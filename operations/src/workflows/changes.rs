@@ -18,7 +18,10 @@ impl Change for WorkflowSaved {
         self.workflow_id.into()
     }
     fn summary(&self) -> String {
-        format!("Stores version {} of the workflow {:?} ({})", self.version, self.workflow, self.title)
+        format!(
+            "Stores version {} of the workflow {:?} ({})",
+            self.version, self.workflow, self.title
+        )
     }
 }
 
@@ -41,7 +44,11 @@ impl Change for WorkflowEnabled {
         self.workflow_id.into()
     }
     fn summary(&self) -> String {
-        let starts = if self.starts.is_empty() { "by hand".to_owned() } else { self.starts.join("; ") };
+        let starts = if self.starts.is_empty() {
+            "by hand".to_owned()
+        } else {
+            self.starts.join("; ")
+        };
         format!(
             "Switches on version {} of the workflow {:?} ({}). It starts {starts}. Steps: {}",
             self.version,
@@ -66,6 +73,9 @@ impl Change for WorkflowDisabled {
         self.workflow_id.into()
     }
     fn summary(&self) -> String {
-        format!("Switches off the workflow {:?} ({}); runs that have begun go on", self.workflow, self.title)
+        format!(
+            "Switches off the workflow {:?} ({}); runs that have begun go on",
+            self.workflow, self.title
+        )
     }
 }

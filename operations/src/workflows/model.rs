@@ -71,7 +71,11 @@ impl Stored {
             is_enabled: self.enabled_version.is_some(),
             enabled_version: self.enabled_version,
             latest_version: self.latest_version,
-            starts: definition.triggers().iter().map(|trigger| trigger.describe(home)).collect(),
+            starts: definition
+                .triggers()
+                .iter()
+                .map(|trigger| trigger.describe(home))
+                .collect(),
             next_starts: definition.next_starts(cx.now, home, 5),
             updated_at: self.updated_at,
         }
@@ -99,7 +103,9 @@ impl UnknownWorkflow {
 
     pub(crate) fn new(name: &str, version: Option<i32>, known: &[(WorkflowId, String)]) -> Self {
         let near = did_you_mean(name, known.iter().map(|(_, name)| name.as_str()));
-        let candidates = known.iter().filter(|(_, known)| near.contains(&format!("{known:?}")));
+        let candidates = known
+            .iter()
+            .filter(|(_, known)| near.contains(&format!("{known:?}")));
         let candidate = |(id, name): &(WorkflowId, String)| Candidate {
             id: id.to_string(),
             name: name.clone(),
@@ -108,7 +114,11 @@ impl UnknownWorkflow {
             name: name.to_owned(),
             version,
             candidates: candidates.map(candidate).collect(),
-            near: if near.is_empty() || version.is_some() { String::new() } else { format!(". {near}") },
+            near: if near.is_empty() || version.is_some() {
+                String::new()
+            } else {
+                format!(". {near}")
+            },
         }
     }
 

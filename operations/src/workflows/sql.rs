@@ -63,7 +63,11 @@ pub(super) async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<(Stored, S
     Ok(rows.collect())
 }
 
-pub(super) async fn body(conn: &mut PgConnection, id: WorkflowId, version: i32) -> sqlx::Result<Option<String>> {
+pub(super) async fn body(
+    conn: &mut PgConnection,
+    id: WorkflowId,
+    version: i32,
+) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar!(
         "select body from workflow_version where workflow_id = $1 and version = $2",
         id as _,
@@ -139,10 +143,16 @@ pub(super) async fn switch(
     id: WorkflowId,
     enabled: Option<(i32, Option<UserId>, &[Trigger])>,
 ) -> sqlx::Result<Stored> {
-    sqlx::query!("delete from workflow_trigger where workflow_id = $1", id as _)
-        .execute(&mut *conn)
-        .await?;
-    for (number, trigger) in enabled.iter().flat_map(|(.., triggers)| triggers.iter().enumerate()) {
+    sqlx::query!(
+        "delete from workflow_trigger where workflow_id = $1",
+        id as _
+    )
+    .execute(&mut *conn)
+    .await?;
+    for (number, trigger) in enabled
+        .iter()
+        .flat_map(|(.., triggers)| triggers.iter().enumerate())
+    {
         let (kind, change) = match trigger {
             Trigger::Change { kind, .. } => ("change", Some(kind.as_str())),
             Trigger::Cron { .. } => ("cron", None),
@@ -167,7 +177,7 @@ pub(super) async fn switch(
     sqlx::query_as!(
         Stored,
         "update workflow set enabled_version = $2, enabled_by = $3, updated_at = $4, \
-           enabled_at = case when $2::integer is null then null else $4 end \
+           enabled_at = case when $2::integer is not null then $4::timestamptz end \
          where id = $1 \
          returning id, name, title, source, latest_version, enabled_version, enabled_by, updated_at",
         id as _,
@@ -193,7 +203,10 @@ pub(super) struct Enabled {
 
 /// Enabled workflows of all organizations: those that a change of one of these kinds starts, or those with a schedule.
 /// Needs the system role.
-pub(super) async fn enabled(conn: &mut PgConnection, kinds: Option<&[String]>) -> sqlx::Result<Vec<Enabled>> {
+pub(super) async fn enabled(
+    conn: &mut PgConnection,
+    kinds: Option<&[String]>,
+) -> sqlx::Result<Vec<Enabled>> {
     sqlx::query_as!(
         Enabled,
         r#"select workflow.organization_id, organization.zone, workflow.id as workflow_id, workflow.name,

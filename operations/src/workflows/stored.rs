@@ -73,7 +73,10 @@ fn parse(workflow: &str, body: &str) -> Option<Definition> {
     match Definition::parse(body) {
         Ok(definition) => Some(definition),
         Err(problems) => {
-            let problem = problems.first().map(ToString::to_string).unwrap_or_default();
+            let problem = problems
+                .first()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             tracing::warn!(workflow, problem, "A stored workflow can no longer be read");
             None
         }

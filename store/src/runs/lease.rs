@@ -32,6 +32,18 @@ pub struct Finished {
     status: &'static str,
 }
 
+impl Finished {
+    /// A person has ended a run.
+    pub fn cancelled(run_id: WorkflowRunId, title: &str, workflow: &str) -> Self {
+        Self {
+            run_id,
+            title: title.to_owned(),
+            workflow: workflow.to_owned(),
+            status: "cancelled",
+        }
+    }
+}
+
 impl Change for Finished {
     const KIND: &'static str = "workflow_run.finished";
 
@@ -43,6 +55,7 @@ impl Change for Finished {
         let how = match self.status {
             "dead" => "gave up",
             "skipped" => "was not needed",
+            "cancelled" => "was cancelled",
             _ => "is done",
         };
         format!("Run of \"{}\" {how}", self.title)

@@ -1,5 +1,7 @@
 //! What the server answers over HTTP: the MCP endpoint, health, and a page that says how to connect.
 
+pub(crate) mod approvals;
+
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
@@ -31,7 +33,7 @@ pub(crate) fn router(
     key: [u8; 32],
     stop: &CancellationToken,
 ) -> Result<Router> {
-    let landing = include_str!("landing.html").replace("{{url}}", &escaped(&config.url()));
+    let landing = include_str!("../landing.html").replace("{{url}}", &escaped(&config.url()));
     let served = Arc::new(Served {
         app: app.clone(),
         store: database.store.clone(),
@@ -45,9 +47,8 @@ pub(crate) fn router(
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .with_state(served);
-    Ok(pages
-        .merge(way_out)
-        .merge(mcp_server::router(app.clone(), options)))
+    let pages = pages.merge(approvals::router(app, key)).merge(way_out);
+    Ok(pages.merge(mcp_server::router(app.clone(), options)))
 }
 
 /// The MCP server's options from the settings.

@@ -1,0 +1,65 @@
+//! Leaving the decision to a person: what the policy asks for is not run, but kept until somebody has decided through
+//! a channel that no model holds. The answer never has a link or a code in it.
+
+use domain::{Permission, Recorded, context::Mode};
+use operations::{
+    Effect,
+    approvals::{RequestApproval, policy},
+};
+use rmcp::model::CallToolResult;
+use serde_json::{Value, json};
+
+use super::{Call, answer, boundary, offer::Offer};
+
+/// Whether calls of a tool may end in a question to a person. Destructive ones are confirmed in the conversation.
+pub(super) fn may_ask(offer: &Offer) -> bool {
+    offer.entry.effect == Effect::Write && policy::may_ask(offer.entry.name)
+}
+
+/// Asks a person if the policy wants one; otherwise nothing, and the call goes on.
+pub(super) async fn run(
+    call: &Call<'_>,
+    offer: &Offer,
+    cx: &domain::Cx,
+    input: &Value,
+) -> Option<CallToolResult> {
+    if cx.mode != Mode::Live {
+        return None;
+    }
+    let trial = cx.in_mode(Mode::DryRun);
+    let outcome = call
+        .execute(offer, &trial, input.clone(), &boundary(&trial))
+        .await;
+    // A call that is refused is refused again below, with its own words.
+    outcome.ok()?;
+    let recorded: Vec<Recorded> = trial.recorded();
+    policy::verdict(offer.entry.name, input, &recorded)?;
+    let mut asking = cx.clone();
+    asking.idempotency = None;
+    // Asking is EventOS's own doing: whoever may call the tool may also be told that a person decides.
+    asking.permissions = asking.permissions.with(Permission::ApprovalsRead);
+    let request = RequestApproval::of(offer.entry.name, input.clone());
+    let asked = match call.shared.app.run(&asking, request).await {
+        Ok(asked) => asked,
+        Err(error) => return Some(answer::refused(&domain::fault::Failure::of(&error))),
+    };
+    let id = asked.approval;
+    let text = format!(
+        "Not done: a person must decide. {}\nIt would do this:\n{}\nTell your person that {id} waits for them until {}: \
+         they approve or reject it with `eventos approvals approve {id}` on the server, or through the link that owners \
+         get by mail. You cannot decide it, and calling {} again does not help. Once approved it runs by itself, \
+         exactly as shown. When they say they have decided, look with get_approval {{\"approval\": \"{id}\"}}.",
+        asked.reason,
+        answer::bullets(&answer::sentences(&recorded)),
+        asked.expires_at,
+        offer.entry.name,
+    );
+    let value = json!({"approval": {
+        "id": id,
+        "status": asked.status,
+        "reason": asked.reason,
+        "preview": asked.preview,
+        "expires_at": asked.expires_at,
+    }});
+    Some(answer::structured(value, &boundary(cx), Some(text)))
+}
