@@ -44,10 +44,22 @@ pub(crate) fn main() -> Result<ExitCode> {
 /// Builds the program and lets the outside judges loose on it.
 pub(crate) fn judges() -> Result<ExitCode> {
     step("program", || {
-        cargo(&["build", "--workspace", "--all-features"], &[])
+        cargo(&["build", "--workspace", "--all-features"], &[])?;
+        cargo(&["build", "-p", "delivery", "--example", "hand_over"], &[])
     })?;
     let mut all = checks::Tally::default();
     step("outside judges", || judged(&mut all))?;
+    Ok(all.finish())
+}
+
+/// Lets only the mail servers judge.
+pub(crate) fn mail_judges() -> Result<ExitCode> {
+    step("program", || {
+        cargo(&["build", "-p", "delivery", "--example", "hand_over"], &[])
+    })?;
+    let mut all = checks::Tally::default();
+    let peers = crate::peers::install()?;
+    checks::mail(&peers, &target().join("debug/examples/hand_over"), &mut all);
     Ok(all.finish())
 }
 
@@ -97,12 +109,13 @@ fn tests() -> Result<()> {
     outcome
 }
 
-/// The official suite, Inspector, the Python client and the bundle tool, on the program as a user would start it:
+/// Mail servers and the official suite, Inspector, the Python client and the bundle tool, on the program as a user would start it:
 /// once empty, once with the demonstration data.
 fn judged(all: &mut checks::Tally) -> Result<()> {
     let peers = crate::peers::install()?;
     let scratch = scratch()?;
     let program = program();
+    checks::mail(&peers, &target().join("debug/examples/hand_over"), all);
     let empty = Server::start(&program, &scratch.join("empty"), &[])?;
     checks::endpoint(
         &peers,
