@@ -48,6 +48,17 @@ pub(crate) fn judges() -> Result<ExitCode> {
     Ok(all.finish())
 }
 
+/// Lets only the mail servers judge.
+pub(crate) fn mail_judges() -> Result<ExitCode> {
+    step("program", || {
+        cargo(&["build", "-p", "delivery", "--example", "hand_over"], &[])
+    })?;
+    let mut all = checks::Tally::default();
+    let peers = crate::peers::install()?;
+    checks::mail(&peers, &target().join("debug/examples/hand_over"), &mut all);
+    Ok(all.finish())
+}
+
 fn step(name: &str, run: impl FnOnce() -> Result<()>) -> Result<()> {
     println!("==> {name}");
     let started = Instant::now();
@@ -94,12 +105,13 @@ fn tests() -> Result<()> {
     outcome
 }
 
-/// The official suite, Inspector, the Python client and the bundle tool, on the program as a user would start it:
+/// Mail servers and the official suite, Inspector, the Python client and the bundle tool, on the program as a user would start it:
 /// once empty, once with the demonstration data.
 fn judged(all: &mut checks::Tally) -> Result<()> {
     let peers = crate::peers::install()?;
     let scratch = scratch()?;
     let program = program();
+    checks::mail(&peers, &target().join("debug/examples/hand_over"), all);
     let empty = Server::start(&program, &scratch.join("empty"), &[])?;
     checks::endpoint(
         &peers,

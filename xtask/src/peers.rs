@@ -82,6 +82,42 @@ pub(crate) fn install() -> Result<Peers> {
     })
 }
 
+/// What takes our mails.
+pub(crate) struct MailPeers {
+    /// The mail server that shows what it was sent.
+    pub(crate) maildev: Command,
+    /// The Python that has a mail server which refuses.
+    pub(crate) python: PathBuf,
+}
+
+/// Installs what takes our mails, beside the other programs: their JavaScript packages have a lock file of their own,
+/// because their versions do not agree.
+pub(crate) fn install_for_mail(peers: &Peers) -> Result<MailPeers> {
+    let pins = crate::root().join("checks");
+    let folder = peers.folder.join("mail");
+    fs::create_dir_all(&folder)?;
+    let lock = File::create(folder.join("lock"))?;
+    lock.lock()?;
+    let files = ["package.json", "package-lock.json", ".npmrc"];
+    once(&folder, "node", &pins.join("mail"), &files, || {
+        println!(
+            "peers: installing the mail server into {}",
+            folder.display()
+        );
+        let mut npm = Command::new("npm");
+        process::must(npm.args(["ci", "--loglevel=error"]).current_dir(&folder))
+    })?;
+    let python = python(
+        &peers.folder,
+        &pins,
+        "venv-mail",
+        &["requirements-mail.txt"],
+    )?;
+    let mut maildev = Command::new(folder.join("node_modules/.bin/maildev"));
+    maildev.env("PATH", &peers.path).env("NO_COLOR", "1");
+    Ok(MailPeers { maildev, python })
+}
+
 /// Installs what we are measured beside, unless it is installed; hands back its Python.
 pub(crate) fn install_for_bench() -> Result<PathBuf> {
     let pins = crate::root().join("checks");

@@ -1,6 +1,6 @@
 //! The frame all mails share: the organization's name, its colour, light and dark, and the small print.
 
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 
 use minijinja::{AutoEscape, Environment, context, value::Value};
 
@@ -77,9 +77,14 @@ const LAYOUT: &str = include_str!("../../templates/layout.mjml");
 /// The page with its gaps, made from MJML once.
 static PAGE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let parsed = mrml::parse(LAYOUT).expect("the layout is valid MJML");
+    // Without its list of fonts: a font from elsewhere tells its host who reads the mail, and when.
+    let options = mrml::prelude::render::RenderOptions {
+        fonts: HashMap::new(),
+        ..Default::default()
+    };
     let html = parsed
         .element
-        .render(&mrml::prelude::render::RenderOptions::default())
+        .render(&options)
         .expect("the layout can be rendered");
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
@@ -120,11 +125,13 @@ fn unsubscribe_link(frame: &Frame<'_>, label: &str) -> String {
 /// Plain text around a body.
 pub(super) fn plain(frame: &Frame<'_>, body: &str) -> String {
     let (small_print, unsubscribe) = frame.small_print();
-    let mut text = format!("{body}\n\n-- \n{small_print}\n");
-    if let Some(url) = frame.unsubscribe {
-        text += &format!("{unsubscribe}: {url}\n");
-    }
-    text
+    let way_out = frame
+        .unsubscribe
+        .map(|url| format!("{unsubscribe}: {url}\n"));
+    format!(
+        "{body}\n\n-- \n{small_print}\n{}",
+        way_out.unwrap_or_default()
+    )
 }
 
 #[cfg(test)]
@@ -165,5 +172,7 @@ mod tests {
                 && html.contains("<p>body</p>")
         );
         assert!(!html.contains("{{"), "{html}");
+        let fetches = ["<link", "@import", "<img", "url("];
+        assert!(fetches.iter().all(|fetch| !html.contains(fetch)), "{html}");
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn links(body: &str) -> Vec<String> {
         .collect()
 }
 
-fn parsed<'a>(marked: &'a str) -> Vec<Event<'a>> {
+fn parsed(marked: &str) -> Vec<Event<'_>> {
     let events = Parser::new_ext(marked, Options::ENABLE_TABLES);
     let as_text = |event| match event {
         // Markup is shown, not obeyed.
@@ -255,10 +255,16 @@ impl Html<'_> {
             _ => "left",
         };
         let before = if self.column == 0 { 0 } else { 16 };
+        // Figures and heads are short and stay whole; what they take goes from the texts beside them.
+        let wrap = if self.in_head || align == "right" {
+            ";white-space:nowrap"
+        } else {
+            ""
+        };
         write!(
             self.out,
             "<{name} class=\"line\" align=\"{align}\" valign=\"top\" style=\"padding:8px 0 8px {before}px;\
-             border-bottom:1px solid #e7e5e4;font-weight:{weight};text-align:{align}\">"
+             border-bottom:1px solid #e7e5e4;font-weight:{weight};text-align:{align}{wrap}\">"
         )
         .expect("a string takes everything");
     }
@@ -308,7 +314,9 @@ pub(super) fn text(marked: &str, filling: &[String]) -> String {
             if let Some((label, url)) = only_link(&events[index..end])
                 && let Some(url) = target(&url, filling)
             {
-                label.iter().for_each(|event| writer.one(event));
+                for event in &label {
+                    writer.one(event);
+                }
                 write!(writer.out, ":\n{url}\n\n").expect("a string takes everything");
                 index = end + 1;
                 continue;
@@ -342,7 +350,8 @@ impl Text<'_> {
     fn one(&mut self, event: &Event<'_>) {
         match event {
             Event::Text(text) | Event::Code(text) => self.out += &filled(text, self.filling),
-            Event::SoftBreak | Event::HardBreak => self.out.push('\n'),
+            Event::SoftBreak | Event::HardBreak if self.lists.is_empty() => self.out.push('\n'),
+            Event::SoftBreak | Event::HardBreak => self.out.push_str("\n  "),
             Event::Rule => self.out.push_str("\n---\n\n"),
             Event::Start(Tag::List(first)) => self.lists.push(*first),
             Event::Start(Tag::Item) => match self.lists.last_mut() {

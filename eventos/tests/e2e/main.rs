@@ -6,5 +6,6 @@
 
 mod commands;
 mod crashes;
+mod mailing;
 mod program;
 mod serving;

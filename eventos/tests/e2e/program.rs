@@ -202,7 +202,7 @@ impl Drop for Server {
     }
 }
 
-fn exchange(address: SocketAddr, request: &str) -> std::io::Result<(u16, String)> {
+pub(crate) fn exchange(address: SocketAddr, request: &str) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_mins(1)))?;
     stream.write_all(request.as_bytes())?;

@@ -45,23 +45,19 @@ impl Change for MessagesQueued {
             .event_title
             .as_ref()
             .map(|title| format!(" for {title:?}"));
-        let mut summary = format!(
-            "Sends {:?} to {} {people}{}: {}",
+        let note = |count: usize, words: &str| match count {
+            0 => String::new(),
+            count => format!("; {count} {words}"),
+        };
+        format!(
+            "Sends {:?} to {} {people}{}: {}{}{}",
             self.subject,
             self.recipient_count,
             event.unwrap_or_default(),
-            self.audience
-        );
-        if self.suppressed_count > 0 {
-            summary += &format!(
-                "; {} get none because they want none",
-                self.suppressed_count
-            );
-        }
-        if self.repeated_count > 0 {
-            summary += &format!("; {} had it already", self.repeated_count);
-        }
-        summary
+            self.audience,
+            note(self.suppressed_count, "get none because they want none"),
+            note(self.repeated_count, "had it already"),
+        )
     }
 }
 

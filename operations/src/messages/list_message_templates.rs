@@ -75,6 +75,14 @@ impl MessageTemplate {
 pub struct MessageTemplates {
     /// By name, the organization's own words in place of the program's.
     pub templates: Vec<MessageTemplate>,
+    /// The language of the organization's mails. This and what follows is changed by `update_organization`.
+    pub language: Language,
+    /// The colour of their buttons.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accent_color: Option<String>,
+    /// Where answers go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_email: Option<String>,
 }
 
 impl Operation for ListMessageTemplates {
@@ -86,7 +94,8 @@ impl Operation for ListMessageTemplates {
 
     async fn run(self, app: &App, cx: &Cx) -> Result<MessageTemplates, StoreError> {
         let mut tx = app.store().read(cx).await?;
-        let language = organizations::face(tx.conn()).await?.language;
+        let face = organizations::face(tx.conn()).await?;
+        let language = face.language;
         let own = sql::templates(tx.conn()).await?;
         let mut templates: Vec<_> = own.into_iter().map(MessageTemplate::of).collect();
         for template in Builtin::ALL {
@@ -97,7 +106,12 @@ impl Operation for ListMessageTemplates {
             }
         }
         templates.sort_by(|a, b| (&a.name, a.language).cmp(&(&b.name, b.language)));
-        Ok(MessageTemplates { templates })
+        Ok(MessageTemplates {
+            templates,
+            language,
+            accent_color: face.accent_color,
+            reply_email: face.reply_email,
+        })
     }
 }
 

@@ -131,9 +131,12 @@ impl QueueMessage {
             return Err(QueueMessageError::Key { length });
         }
         let sms = self.channel == Some(MessageChannel::Sms);
-        let fits = |address: &str| match sms {
-            true => is_phone_number(address),
-            false => address.parse::<EmailAddress>().is_ok(),
+        let fits = |address: &str| {
+            if sms {
+                is_phone_number(address)
+            } else {
+                address.parse::<EmailAddress>().is_ok()
+            }
         };
         match self
             .recipients

@@ -11,7 +11,7 @@ use crate::{App, Effect, Operation, lookup::LookupError};
 /// Never to reach somebody who has unsubscribed.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RemoveSuppression {
-    /// The row, from list_suppressions.
+    /// The row, from `list_suppressions`.
     pub suppression: SuppressionId,
 }
 

@@ -19,7 +19,7 @@ use crate::{App, Effect, Operation, faults::CHANGED_MEANWHILE, organizations};
 
 /// Word a template: one that comes with the program in the organization's own words, or a new one. The body is
 /// Markdown with placeholders such as `{{ event.title }}`; a link alone in its paragraph becomes a button. Unknown
-/// placeholders and links that are not https are refused. Look at it with preview_message.
+/// placeholders and links that are not https are refused. Look at it with `preview_message`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct SaveMessageTemplate {
     /// Name, such as `event_reminder` or `volunteers_wanted`.

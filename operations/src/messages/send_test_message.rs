@@ -14,10 +14,10 @@ use super::{
 };
 use crate::{App, Effect, Operation, organizations};
 
-/// Send a message to your own address, filled as preview_message would fill it, to see how it looks in a mail program.
+/// Send a message to your own address, filled as `preview_message` would fill it, to see how it looks in a mail program.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct SendTestMessage {
-    /// What to send, as for preview_message.
+    /// What to send, as for `preview_message`.
     pub message: PreviewMessage,
 }
 

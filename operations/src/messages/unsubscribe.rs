@@ -36,7 +36,7 @@ pub fn token(key: &[u8; 32], id: MessageId) -> String {
         .into_bytes()
         .into_iter()
         .chain(mac.into_iter().take(SIGNATURE));
-    bytes.map(|byte| format!("{byte:02x}")).collect()
+    bytes.fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// The message of a token that we made.
@@ -88,7 +88,7 @@ pub async fn unsubscribe(
     cx.operation = "unsubscribe";
     let mut tx = app.store().write(&cx).await?;
     let what = (SuppressionReason::Unsubscribed, SuppressionScope::Marketing);
-    let (row, is_new) = sql::suppress(tx.conn(), &cx, &found.recipient_address, what, None).await?;
+    let (row, is_new) = sql::suppress(tx.conn(), &cx, &found.address, what, None).await?;
     if is_new {
         let change = AddressSuppressed {
             suppression_id: row.id,
@@ -112,7 +112,7 @@ async fn find(
     };
     let mut tx = app.store().system("unsubscribe").await?;
     let found = recipients::recipient(tx.conn(), id).await?;
-    Ok(found.filter(|found| !found.recipient_address.is_empty()))
+    Ok(found.filter(|found| !found.address.is_empty()))
 }
 
 impl recipients::Recipient {

@@ -34,6 +34,25 @@ pub(crate) async fn face(conn: &mut PgConnection) -> sqlx::Result<Face> {
     .await
 }
 
+/// Changes how mails look, where a value is given.
+pub(super) async fn update_face(
+    conn: &mut PgConnection,
+    language: Option<Language>,
+    accent_color: Option<&str>,
+    reply_email: Option<&str>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update organization set language = coalesce($1, language), accent_color = coalesce($2, accent_color),
+           reply_email = coalesce($3, reply_email)",
+        language as _,
+        accent_color,
+        reply_email,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Text in the form of a slug: `Spring Gala 2027!` is `spring-gala-2027`. Empty when no letter survives.
 pub(crate) async fn slug_form(conn: &mut PgConnection, text: &str) -> sqlx::Result<String> {
     sqlx::query_scalar!(

@@ -1,6 +1,9 @@
 //! `update_organization`: its name and the defaults for new events.
 
-use domain::{Currency, Cx, Facts, Fault, FaultSpec, Name, Permission, Zone};
+use domain::{
+    Currency, Cx, EmailAddress, Facts, Fault, FaultKind, FaultSpec, Language, Name, Permission,
+    Zone,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::StoreError;
@@ -8,8 +11,8 @@ use store::StoreError;
 use super::{changes::OrganizationUpdated, model::Organization, sql};
 use crate::{App, Effect, Operation, faults::NOTHING_GIVEN};
 
-/// Rename the organization or change the currency and zone that new events and venues start with.
-/// Existing events keep theirs.
+/// Rename the organization, change the currency and zone that new events and venues start with (existing events keep
+/// theirs), or how its mails look: language, colour, and where answers go.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct UpdateOrganization {
     /// New name.
@@ -18,6 +21,25 @@ pub struct UpdateOrganization {
     pub currency: Option<Currency>,
     /// IANA zone for new venues, such as Europe/Berlin.
     pub zone: Option<Zone>,
+    /// Language of mails.
+    pub language: Option<Language>,
+    /// Colour of buttons in mails, such as #b45309.
+    pub accent_color: Option<String>,
+    /// Where answers to mails go.
+    pub reply_email: Option<EmailAddress>,
+}
+
+/// A colour in its stored form.
+fn color(given: &str) -> Result<String, UpdateOrganizationError> {
+    let color = given.trim().to_lowercase();
+    let digits = color.strip_prefix('#').unwrap_or_default();
+    if digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        Ok(color)
+    } else {
+        Err(UpdateOrganizationError::Color {
+            given: given.to_owned(),
+        })
+    }
 }
 
 /// How `update_organization` refuses.
@@ -26,19 +48,32 @@ pub enum UpdateOrganizationError {
     /// No field was given.
     #[error("nothing to change was given")]
     NothingGiven,
+    /// Not a colour.
+    #[error("{given:?} is no colour; colours look like #b45309")]
+    Color {
+        /// What was given.
+        given: String,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
+const COLOR: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "color_malformed",
+    "Give six hex digits behind a #, as a colour picker shows them.",
+);
+
 impl Fault for UpdateOrganizationError {
     fn specs() -> Vec<FaultSpec> {
-        vec![NOTHING_GIVEN]
+        vec![NOTHING_GIVEN, COLOR]
     }
 
     fn facts(&self) -> Facts {
         match self {
             Self::NothingGiven => NOTHING_GIVEN.into(),
+            Self::Color { .. } => COLOR.at("accent_color"),
             Self::Store(error) => error.facts(),
         }
     }
@@ -62,6 +97,9 @@ impl Operation for UpdateOrganization {
             ("name", self.name.is_some()),
             ("currency", self.currency.is_some()),
             ("zone", self.zone.is_some()),
+            ("language", self.language.is_some()),
+            ("accent_color", self.accent_color.is_some()),
+            ("reply_email", self.reply_email.is_some()),
         ];
         let changed: Vec<_> = given
             .into_iter()
@@ -70,6 +108,7 @@ impl Operation for UpdateOrganization {
         if changed.is_empty() {
             return Err(UpdateOrganizationError::NothingGiven);
         }
+        let accent_color = self.accent_color.as_deref().map(color).transpose()?;
         let mut tx = app.store().write(cx).await?;
         let organization = sql::update(
             tx.conn(),
@@ -77,6 +116,14 @@ impl Operation for UpdateOrganization {
             self.name.as_ref(),
             self.currency,
             self.zone.as_ref(),
+        )
+        .await?;
+        let reply_email = self.reply_email.as_ref().map(EmailAddress::as_str);
+        sql::update_face(
+            tx.conn(),
+            self.language,
+            accent_color.as_deref(),
+            reply_email,
         )
         .await?;
         let change = OrganizationUpdated {
@@ -127,6 +174,28 @@ mod tests {
             scene.run(UpdateOrganization::default()).await,
             "nothing_given",
         );
+    }
+
+    #[tokio::test]
+    async fn changes_how_mails_look() {
+        let scene = Scene::new().await;
+        let command = UpdateOrganization {
+            language: Some(Language::De),
+            accent_color: Some("#B45309".to_owned()),
+            reply_email: Some("hello@example.org".parse().unwrap()),
+            ..UpdateOrganization::default()
+        };
+        scene.run(command).await.unwrap();
+        let mut tx = scene.app.store().read(&scene.cx).await.unwrap();
+        let face = sql::face(tx.conn()).await.unwrap();
+        assert_eq!(face.language, Language::De);
+        assert_eq!(face.accent_color.as_deref(), Some("#b45309"));
+        assert_eq!(face.reply_email.as_deref(), Some("hello@example.org"));
+        let red = UpdateOrganization {
+            accent_color: Some("red".to_owned()),
+            ..UpdateOrganization::default()
+        };
+        assert_refused(scene.run(red).await, "color_malformed");
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! A run as callers see it, and how steering one refuses. Pure.
 
-use domain::{Fault, FaultKind, FaultSpec, Timestamp, WorkflowRunId, fault::Candidate};
+use domain::{Facts, Fault, FaultKind, FaultSpec, Timestamp, WorkflowRunId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::StoreError;
@@ -123,21 +123,14 @@ impl Fault for SteerError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::WrongState { .. } => WRONG_STATE,
-            Self::UnknownStep { .. } => UNKNOWN_STEP,
-            Self::NothingGiven => crate::faults::NOTHING_GIVEN,
-            Self::Workflow(error) => error.spec(),
-            Self::Lookup(error) => error.spec(),
-            Self::Store(error) => error.spec(),
-        }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        match self {
-            Self::Workflow(error) => error.candidates(),
-            _ => Vec::new(),
+            Self::WrongState { .. } => WRONG_STATE.into(),
+            Self::UnknownStep { .. } => UNKNOWN_STEP.into(),
+            Self::NothingGiven => crate::faults::NOTHING_GIVEN.into(),
+            Self::Workflow(error) => error.facts(),
+            Self::Lookup(error) => error.facts(),
+            Self::Store(error) => error.facts(),
         }
     }
 }

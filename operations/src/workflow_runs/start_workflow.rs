@@ -1,8 +1,6 @@
 //! `start_workflow`: a run by hand.
 
-use domain::{
-    Cx, Fault, FaultKind, FaultSpec, Permission, WorkflowRunId, context::Mode, fault::Candidate,
-};
+use domain::{Cx, Facts, Fault, FaultKind, FaultSpec, Permission, WorkflowRunId, context::Mode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -156,29 +154,13 @@ impl Fault for StartWorkflowError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::NotEnabled(_) => NOT_ENABLED,
-            Self::Params(_) => workflows::PARAMS_WRONG,
-            Self::Key(_) => KEY,
-            Self::Lookup(error) => error.spec(),
-            Self::Store(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        match self {
-            Self::Params(_) => Some("params".to_owned()),
-            Self::Lookup(error) => error.field(),
-            _ => None,
-        }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        if let Self::Lookup(error) = self {
-            error.candidates()
-        } else {
-            Vec::new()
+            Self::NotEnabled(_) => NOT_ENABLED.into(),
+            Self::Params(_) => workflows::PARAMS_WRONG.at("params"),
+            Self::Key(_) => KEY.into(),
+            Self::Lookup(error) => error.facts(),
+            Self::Store(error) => error.facts(),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! `dry_run_workflow`: what a workflow would do, step by step, without doing it.
 
 use domain::{
-    Cx, Fault, FaultKind, FaultSpec, Permission, Permissions, Timestamp, Untrusted, context::Mode,
-    fault::Candidate,
+    Cx, Facts, Fault, FaultKind, FaultSpec, Permission, Permissions, Timestamp, Untrusted,
+    context::Mode,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -404,23 +404,15 @@ impl Fault for DryRunWorkflowError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::WhichOne => WHICH_ONE,
-            Self::Wrong(_) => save_workflow::WRONG,
-            Self::ChangeMissing(_) => CHANGE_MISSING,
-            Self::NotStarted => NOT_STARTED,
-            Self::Params(_) => PARAMS_WRONG,
-            Self::Lookup(error) => error.spec(),
-            Self::Store(error) => error.spec(),
-        }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        if let Self::Lookup(error) = self {
-            error.candidates()
-        } else {
-            Vec::new()
+            Self::WhichOne => WHICH_ONE.into(),
+            Self::Wrong(_) => save_workflow::WRONG.into(),
+            Self::ChangeMissing(_) => CHANGE_MISSING.into(),
+            Self::NotStarted => NOT_STARTED.into(),
+            Self::Params(_) => PARAMS_WRONG.into(),
+            Self::Lookup(error) => error.facts(),
+            Self::Store(error) => error.facts(),
         }
     }
 }

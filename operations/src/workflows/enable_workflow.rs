@@ -1,6 +1,6 @@
 //! `enable_workflow` and `disable_workflow`: which version starts by itself.
 
-use domain::{Cx, Fault, FaultKind, FaultSpec, Permission, context::Mode, fault::Candidate};
+use domain::{Cx, Facts, Fault, FaultKind, FaultSpec, Permission, context::Mode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::StoreError;
@@ -147,27 +147,11 @@ impl Fault for SwitchWorkflowError {
         specs
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::NeedsApproval => NEEDS_APPROVAL,
-            Self::Lookup(error) => error.spec(),
-            Self::Store(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        if let Self::Lookup(error) = self {
-            error.field()
-        } else {
-            None
-        }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        if let Self::Lookup(error) = self {
-            error.candidates()
-        } else {
-            Vec::new()
+            Self::NeedsApproval => NEEDS_APPROVAL.into(),
+            Self::Lookup(error) => error.facts(),
+            Self::Store(error) => error.facts(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `get_workflow` and `list_workflows`.
 
-use domain::{Cx, Fault, FaultSpec, Permission, fault::Candidate};
+use domain::{Cx, Fault, FaultSpec, Permission};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -161,22 +161,11 @@ impl Fault for WorkflowLookupError {
         vec![UnknownWorkflow::SPEC, OUTDATED]
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::Unknown(_) => UnknownWorkflow::SPEC,
-            Self::Outdated { .. } => OUTDATED,
-            Self::Store(error) => error.spec(),
-        }
-    }
-
-    fn field(&self) -> Option<String> {
-        matches!(self, Self::Unknown(_)).then(|| "workflow".to_owned())
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        match self {
-            Self::Unknown(unknown) => unknown.candidates(),
-            _ => Vec::new(),
+            Self::Unknown(_) => UnknownWorkflow::SPEC.at("workflow"),
+            Self::Outdated { .. } => OUTDATED.into(),
+            Self::Store(error) => error.facts(),
         }
     }
 }

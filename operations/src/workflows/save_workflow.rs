@@ -1,6 +1,6 @@
 //! `save_workflow`: a definition is checked and stored as a new version.
 
-use domain::{Cx, Fault, FaultKind, FaultSpec, Permission};
+use domain::{Cx, Facts, Fault, FaultKind, FaultSpec, Permission};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -159,15 +159,11 @@ impl Fault for SaveWorkflowError {
         vec![WRONG]
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::Wrong(_) => WRONG,
-            Self::Store(error) => error.spec(),
+            Self::Wrong(_) => WRONG.at("yaml"),
+            Self::Store(error) => error.facts(),
         }
-    }
-
-    fn field(&self) -> Option<String> {
-        matches!(self, Self::Wrong(_)).then(|| "yaml".to_owned())
     }
 }
 

@@ -1,6 +1,6 @@
 //! `sync_library`: the workflows that ship with the program, kept up to date in each organization.
 
-use domain::{Cx, Fault, FaultKind, FaultSpec, Permission};
+use domain::{Cx, Facts, Fault, FaultKind, FaultSpec, Permission};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::StoreError;
@@ -133,10 +133,10 @@ impl Fault for SyncLibraryError {
         vec![WRONG]
     }
 
-    fn spec(&self) -> FaultSpec {
+    fn facts(&self) -> Facts {
         match self {
-            Self::Wrong { .. } => WRONG,
-            Self::Store(error) => error.spec(),
+            Self::Wrong { .. } => WRONG.into(),
+            Self::Store(error) => error.facts(),
         }
     }
 }

@@ -4,6 +4,7 @@
 mod bundle;
 mod conformance;
 mod inspector;
+mod mail;
 mod proxy;
 mod story;
 
@@ -152,6 +153,11 @@ pub(crate) fn endpoint(peers: &peers::Peers, server: &Server, judges: &Judges, t
         inspector::check(peers, Some(&at("/mcp")), &stdio, tally);
     }
     story::check(peers, "organizer", Some(&at("/mcp")), &stdio, tally);
+}
+
+/// Whether other programs' mail servers take our mails as they are meant.
+pub(crate) fn mail(peers: &peers::Peers, program: &std::path::Path, tally: &mut Tally) {
+    mail::check(peers, program, tally);
 }
 
 /// Whether the bundle tool accepts a manifest.

@@ -199,7 +199,7 @@ pub(in crate::messages) struct Recipient {
     pub(in crate::messages) organization_id: OrganizationId,
     pub(in crate::messages) organization_name: String,
     pub(in crate::messages) language: domain::Language,
-    pub(in crate::messages) recipient_address: String,
+    pub(in crate::messages) address: String,
 }
 
 /// Who got the message of an id.
@@ -210,7 +210,7 @@ pub(in crate::messages) async fn recipient(
     sqlx::query_as!(
         Recipient,
         "select message.organization_id, organization.name as organization_name, message.language,
-           message.recipient_address
+           message.recipient_address as address
          from message join organization on organization.id = message.organization_id where message.id = $1",
         id as _
     )

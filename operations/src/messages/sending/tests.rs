@@ -65,8 +65,8 @@ async fn news_carry_a_way_out_that_works() {
     let taken = Taken::default();
     send_all(&scene, &taken).await;
     let mail = taken.mails().pop().unwrap();
-    let token = unsubscribe::token(&options().key, id);
-    let url = format!("https://tickets.example.org/u/{token}");
+    let sealed = unsubscribe::token(&options().key, id);
+    let url = format!("https://tickets.example.org/u/{sealed}");
     assert!(
         mail.headers
             .contains(&("List-Unsubscribe".to_owned(), format!("<{url}>")))

@@ -14,7 +14,7 @@ use crate::{App, Effect, Operation, lookup::LookupError};
 /// Tell a program outside of a change again, under the same id. What is still being tried goes on as it is.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ReplayWebhookDelivery {
-    /// The delivery, from list_webhook_deliveries.
+    /// The delivery, from `list_webhook_deliveries`.
     pub delivery: WebhookDeliveryId,
 }
 
