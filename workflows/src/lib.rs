@@ -11,9 +11,11 @@ mod dispatcher;
 mod engine;
 mod http;
 mod job;
+mod library;
 mod retry;
 mod scheduler;
 mod steps;
+mod stored;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod worker;
@@ -24,6 +26,8 @@ pub use definitions::{Beginning, Called, Definitions, NoDefinitions, Reply, Sche
 pub use dispatcher::{DispatchError, Looked, dispatch};
 pub use http::Options as HttpOptions;
 pub use job::job;
+pub use library::{SyncError, library, sync as sync_library};
 pub use retry::delay;
 pub use scheduler::Scheduler;
+pub use stored::StoredDefinitions;
 pub use worker::{Clock, Options, Worker};

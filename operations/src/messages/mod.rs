@@ -7,6 +7,7 @@
 //! `save_suppression`, `remove_suppression`, and those of [`webhooks`].
 //! Changes: `message.queued`, `message.moved`, `message_template.saved`, `suppression.saved`, `suppression.removed`.
 
+mod audience;
 mod cancel_message;
 pub mod changes;
 mod composing;
@@ -32,6 +33,7 @@ mod unsubscribe;
 pub mod webhooks;
 mod wording;
 
+pub use audience::{Audience, Recipient};
 pub use cancel_message::{CancelMessage, CancelMessageError};
 pub use get_message::{GetMessage, MessageDetail};
 pub use list_message_templates::{ListMessageTemplates, MessageTemplate, MessageTemplates};
@@ -39,7 +41,7 @@ pub use list_messages::ListMessages;
 pub use list_suppressions::ListSuppressions;
 pub use model::{Message, MessageStatus, Suppression, SuppressionReason, SuppressionScope};
 pub use preview_message::{KnownPlaceholder, MessagePreview, PreviewMessage};
-pub use queue_message::{QueueMessage, QueueMessageError, QueuedMessages, Recipient};
+pub use queue_message::{QueueMessage, QueueMessageError, QueuedMessages};
 pub use remove_suppression::{RemoveSuppression, RemovedSuppression};
 pub use retry_message::{RetryMessage, RetryMessageError};
 pub use save_message_template::{SaveMessageTemplate, SaveMessageTemplateError};

@@ -1,9 +1,9 @@
 //! `queue_message`: what workflows call to tell people something.
 
-use delivery::{calendar::Method, is_phone_number};
+use delivery::calendar::Method;
 use domain::{
     Cx, EmailAddress, EventId, Facts, Fault, FaultKind, FaultSpec, Language, MessageChannel,
-    MessageId, OrderId, Permission, Reference, TicketId, Timestamp,
+    MessageId, Permission, Reference, Timestamp,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use sqlx::PgConnection;
 use store::StoreError;
 
 use super::{
+    audience::{Audience, LIMIT, Recipient},
     changes::MessagesQueued,
     composing::{self, dedupe_key},
     model::NewMessage,
@@ -25,8 +26,8 @@ use crate::{
     organizations::{self, Face},
 };
 
-/// Queue a message made from a template for named recipients. A recipient who had a message under the same
-/// `dedupe_key` gets none, so that a step that is repeated sends nothing twice.
+/// Queue a message made from a template. A recipient who had a message under the same `dedupe_key` gets none, so that
+/// a step that is repeated sends nothing twice.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct QueueMessage {
     /// Name of the template, such as `event_reminder`.
@@ -38,8 +39,7 @@ pub struct QueueMessage {
     /// Event it is about: id, slug or exact title.
     pub event: Option<Reference<EventId>>,
     /// Who gets it.
-    #[schemars(length(min = 1, max = 1000))]
-    pub recipients: Vec<Recipient>,
+    pub to: Audience,
     /// What fills further placeholders, as an object of objects: `{"reminder": {"lead": "tomorrow"}}`.
     pub vars: Option<Map<String, Value>>,
     /// What makes it the same message when it is asked for again, such as a run and its step.
@@ -49,22 +49,6 @@ pub struct QueueMessage {
     pub send_at: Option<Timestamp>,
     /// Attach the event as a calendar file: `REQUEST` puts it in, `CANCEL` takes it out.
     pub calendar: Option<Method>,
-}
-
-/// One recipient.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct Recipient {
-    /// Mail address, or phone in the form +4930123456 for text messages.
-    pub address: String,
-    /// Name.
-    #[serde(default)]
-    pub name: String,
-    /// Order the message is about.
-    pub order_id: Option<OrderId>,
-    /// Ticket the message is about.
-    pub ticket_id: Option<TicketId>,
-    /// Placeholders of this recipient's own, over those of the message.
-    pub vars: Option<Map<String, Value>>,
 }
 
 /// What was queued.
@@ -78,9 +62,6 @@ pub struct QueuedMessages {
     pub repeated_count: usize,
 }
 
-/// Recipients of one call at most.
-const LIMIT: usize = 1_000;
-
 impl Operation for QueueMessage {
     const NAME: &'static str = "queue_message";
     const EFFECT: Effect = Effect::Write;
@@ -91,9 +72,10 @@ impl Operation for QueueMessage {
     async fn run(self, app: &App, cx: &Cx) -> Result<QueuedMessages, QueueMessageError> {
         self.check()?;
         let mut tx = app.store().write(cx).await?;
+        let recipients = self.to.recipients(tx.conn(), cx).await?;
         let composer = Composer::new(tx.conn(), cx, &self).await?;
-        let mut messages = Vec::with_capacity(self.recipients.len());
-        for recipient in &self.recipients {
+        let mut messages = Vec::with_capacity(recipients.len());
+        for recipient in &recipients {
             messages.push(composer.message(tx.conn(), cx, &self, recipient).await?);
         }
         let queued = composing::queue(tx.conn(), cx, &messages).await?;
@@ -103,7 +85,7 @@ impl Operation for QueueMessage {
             event_title: composer.event.as_ref().map(|event| event.title.clone()),
             template: self.template.clone(),
             subject: composer.template.source.subject.clone(),
-            audience: "named recipients".to_owned(),
+            audience: self.to.readable(),
             recipient_count: queued.ids.len(),
             suppressed_count: queued.suppressed_count,
             repeated_count: queued.repeated_count,
@@ -122,30 +104,11 @@ impl Operation for QueueMessage {
 
 impl QueueMessage {
     fn check(&self) -> Result<(), QueueMessageError> {
-        let count = self.recipients.len();
-        if !(1..=LIMIT).contains(&count) {
-            return Err(QueueMessageError::Recipients { count });
-        }
         let length = self.dedupe_key.chars().count();
         if !(1..=200).contains(&length) {
             return Err(QueueMessageError::Key { length });
         }
-        let sms = self.channel == Some(MessageChannel::Sms);
-        let fits = |address: &str| {
-            if sms {
-                is_phone_number(address)
-            } else {
-                address.parse::<EmailAddress>().is_ok()
-            }
-        };
-        match self
-            .recipients
-            .iter()
-            .position(|recipient| !fits(&recipient.address))
-        {
-            Some(index) => Err(QueueMessageError::Address { index, sms }),
-            None => Ok(()),
-        }
+        self.to.check(self.channel == Some(MessageChannel::Sms))
     }
 }
 
@@ -240,7 +203,10 @@ pub enum QueueMessageError {
     /// The message cannot be worded.
     #[error(transparent)]
     Wording(#[from] WordingError),
-    /// No recipient, or too many.
+    /// Nobody was meant, or several kinds of people at once.
+    #[error("`to` must hold exactly one of order, event, team and people")]
+    Audience,
+    /// Nobody is named, or too many are.
     #[error("{count} recipients were given; one call takes 1 to {LIMIT}")]
     Recipients {
         /// How many were given.
@@ -268,6 +234,11 @@ pub enum QueueMessageError {
     Store(#[from] StoreError),
 }
 
+const AUDIENCE: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "audience_unclear",
+    "Give an order, an event with a segment, a team or people; one of them.",
+);
 const RECIPIENTS: FaultSpec = FaultSpec::new(
     FaultKind::Invalid,
     "recipient_count",
@@ -292,16 +263,17 @@ const CALENDAR: FaultSpec = FaultSpec::new(
 impl Fault for QueueMessageError {
     fn specs() -> Vec<FaultSpec> {
         let mut specs = WordingError::specs();
-        specs.extend([RECIPIENTS, KEY, ADDRESS, CALENDAR]);
+        specs.extend([AUDIENCE, RECIPIENTS, KEY, ADDRESS, CALENDAR]);
         specs
     }
 
     fn facts(&self) -> Facts {
         match self {
             Self::Wording(error) => error.facts(),
-            Self::Recipients { .. } => RECIPIENTS.at("recipients"),
+            Self::Audience => AUDIENCE.at("to"),
+            Self::Recipients { .. } => RECIPIENTS.at("to.people"),
             Self::Key { .. } => KEY.at("dedupe_key"),
-            Self::Address { index, .. } => ADDRESS.at(format!("recipients[{index}].address")),
+            Self::Address { index, .. } => ADDRESS.at(format!("to.people[{index}].address")),
             Self::CalendarWithoutEvent => CALENDAR.at("event"),
             Self::Store(error) => error.facts(),
         }
@@ -324,7 +296,8 @@ impl From<sqlx::Error> for QueueMessageError {
 mod tests {
     use super::*;
     use crate::{
-        messages::{ListMessages, MessageStatus, testing::reminder},
+        messages::{ListMessages, MessageStatus, Segment, testing::reminder},
+        permission::Role,
         testing::{Scene, assert_refused},
     };
     use serde_json::json;
@@ -363,7 +336,7 @@ mod tests {
         let mut command = reminder(event.id, &["ada@example.org"]);
         command.template = "payment_reminder".to_owned();
         command.language = Some(Language::De);
-        command.recipients[0].order_id = Some(order.order.id);
+        command.to.people.as_mut().unwrap()[0].order_id = Some(order.order.id);
         let queued = scene.run(command).await.unwrap();
         let get = crate::messages::GetMessage {
             message: queued.message_ids[0],
@@ -376,6 +349,40 @@ mod tests {
             "{}",
             text.as_str()
         );
+    }
+
+    #[tokio::test]
+    async fn finds_the_people_when_it_is_queued() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 50).await;
+        let order = scene.order(event.id, 2).await;
+        let to = async |audience: Audience, key: &str| {
+            let mut command = reminder(event.id, &[]);
+            (command.to, command.dedupe_key) = (audience, key.to_owned());
+            scene.run(command).await.unwrap().message_ids.len()
+        };
+        let buyer = Audience {
+            order: Some(order.order.id),
+            ..Audience::default()
+        };
+        assert_eq!(to(buyer, "a").await, 1);
+        let everyone = Audience {
+            event: Some(event.id.into()),
+            ..Audience::default()
+        };
+        // Nobody has a ticket yet: nothing to send is no mistake.
+        assert_eq!(to(everyone.clone(), "b").await, 0);
+        let unpaid = Audience {
+            segment: Some(Segment::Unpaid),
+            ..everyone
+        };
+        assert_eq!(to(unpaid, "b").await, 1);
+        // Nobody has the door's role, so the owner is told.
+        let team = Audience {
+            team: Some(Role::Door),
+            ..Audience::default()
+        };
+        assert_eq!(to(team, "c").await, 1);
     }
 
     #[tokio::test]
@@ -417,10 +424,15 @@ mod tests {
                 "not_found",
             ),
             (with(&|c| c.vars = None), "placeholder_without_value"),
-            (with(&|c| c.recipients.clear()), "recipient_count"),
+            (
+                with(&|c| c.to = Audience::people(Vec::new())),
+                "recipient_count",
+            ),
+            (with(&|c| c.to = Audience::default()), "audience_unclear"),
+            (with(&|c| c.to.team = Some(Role::Door)), "audience_unclear"),
             (with(&|c| c.dedupe_key.clear()), "dedupe_key_malformed"),
             (
-                with(&|c| c.recipients[0].address = "ada".to_owned()),
+                with(&|c| c.to.people.as_mut().unwrap()[0].address = "ada".to_owned()),
                 "address_malformed",
             ),
             (

@@ -3,7 +3,7 @@
 use domain::{EventId, Timestamp};
 use serde_json::json;
 
-use super::{QueueMessage, Recipient, sending};
+use super::{Audience, QueueMessage, Recipient, sending};
 use crate::testing::Scene;
 
 /// A reminder of an event for some addresses, always under the same key.
@@ -20,7 +20,7 @@ pub(crate) fn reminder(event: EventId, addresses: &[&str]) -> QueueMessage {
         language: None,
         channel: None,
         event: Some(event.into()),
-        recipients: recipients.collect(),
+        to: Audience::people(recipients.collect()),
         vars: json!({"reminder": {"lead": "tomorrow"}})
             .as_object()
             .cloned(),

@@ -17,4 +17,4 @@ pub use list_members::{ListMembers, Member, MemberList};
 pub use model::Organization;
 pub use update_organization::{UpdateOrganization, UpdateOrganizationError};
 
-pub(crate) use sql::{Face, current, face, member, slug_form};
+pub(crate) use sql::{Face, current, face, member, members, slug_form};

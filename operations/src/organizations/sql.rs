@@ -150,7 +150,7 @@ pub(super) async fn insert_member(
     Ok(())
 }
 
-pub(super) async fn members(conn: &mut PgConnection) -> sqlx::Result<Vec<Member>> {
+pub(crate) async fn members(conn: &mut PgConnection) -> sqlx::Result<Vec<Member>> {
     sqlx::query_as!(
         Member,
         "select member.user_id, users.name, users.email, member.role \

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     App, Effect, Operation,
-    workflows::{self, OnConflict, StepError, WorkflowLookupError},
+    workflows::{self, StepError, WorkflowLookupError},
 };
 
 /// Start a run of a workflow by hand, in the version that is on. get_workflow shows its params; get_workflow_run how
@@ -71,14 +71,7 @@ impl Operation for StartWorkflow {
                 .idempotency
                 .as_ref()
                 .map(|key| format!("{}/{}", cx.actor.key(), key.key)),
-            concurrency: concurrency.map(|concurrency| runs::Concurrency {
-                key: concurrency.key,
-                on_conflict: match concurrency.on_conflict {
-                    OnConflict::Queue => runs::OnConflict::Queue,
-                    OnConflict::Skip => runs::OnConflict::Skip,
-                    OnConflict::Replace => runs::OnConflict::Replace,
-                },
-            }),
+            concurrency: concurrency.map(Into::into),
             trigger,
             params,
             wake_at: cx.now,

@@ -1,6 +1,6 @@
 //! `get_workflow` and `list_workflows`.
 
-use domain::{Cx, Fault, FaultSpec, Permission};
+use domain::{Cx, Facts, Fault, FaultSpec, Permission};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -163,7 +163,9 @@ impl Fault for WorkflowLookupError {
 
     fn facts(&self) -> Facts {
         match self {
-            Self::Unknown(_) => UnknownWorkflow::SPEC.at("workflow"),
+            Self::Unknown(unknown) => UnknownWorkflow::SPEC
+                .at("workflow")
+                .near(&unknown.candidates),
             Self::Outdated { .. } => OUTDATED.into(),
             Self::Store(error) => error.facts(),
         }

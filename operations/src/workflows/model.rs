@@ -91,7 +91,7 @@ pub struct UnknownWorkflow {
     /// The version that was asked for.
     pub version: Option<i32>,
     near: String,
-    candidates: Vec<Candidate>,
+    pub(crate) candidates: Vec<Candidate>,
 }
 
 impl UnknownWorkflow {
@@ -120,9 +120,5 @@ impl UnknownWorkflow {
                 format!(". {near}")
             },
         }
-    }
-
-    pub(crate) fn candidates(&self) -> Vec<Candidate> {
-        self.candidates.clone()
     }
 }

@@ -161,6 +161,19 @@ pub struct Concurrency {
     pub on_conflict: OnConflict,
 }
 
+impl From<Concurrency> for store::runs::Concurrency {
+    fn from(concurrency: Concurrency) -> Self {
+        Self {
+            key: concurrency.key,
+            on_conflict: match concurrency.on_conflict {
+                OnConflict::Queue => store::runs::OnConflict::Queue,
+                OnConflict::Skip => store::runs::OnConflict::Skip,
+                OnConflict::Replace => store::runs::OnConflict::Replace,
+            },
+        }
+    }
+}
+
 /// A step that can be run.
 #[derive(Debug)]
 pub(super) struct StepPlan {

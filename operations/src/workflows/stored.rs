@@ -1,11 +1,14 @@
 //! Stored workflows for the engine: what a change or the clock may start, and the definition of a version. Across
 //! organizations, because workers serve all of them.
 
-use domain::{OrganizationId, Timestamp, UserId, WorkflowId, Zone};
+use domain::{Actor, Cx, OrganizationId, Permissions, Timestamp, UserId, WorkflowId, Zone};
 use store::StoreError;
 
 use super::{definition::Definition, sql};
-use crate::App;
+use crate::{
+    App,
+    organizations::{self, Organization},
+};
 
 /// An enabled workflow of some organization.
 #[derive(Debug, Clone)]
@@ -48,6 +51,19 @@ pub async fn load(
     let mut tx = app.store().system("load a workflow").await?;
     let found = sql::body_of(tx.conn(), organization_id, workflow, version).await?;
     Ok(found.and_then(|(version, body)| Some((version, parse(workflow, &body)?))))
+}
+
+/// The organization a run belongs to, as its definition sees it.
+pub async fn organization(
+    app: &App,
+    organization_id: OrganizationId,
+) -> Result<Organization, StoreError> {
+    let actor = Actor::System {
+        reason: "workflows",
+    };
+    let cx = Cx::new(organization_id, actor, Permissions::NONE);
+    let mut tx = app.store().read(&cx).await?;
+    Ok(organizations::current(tx.conn()).await?)
 }
 
 async fn enabled(app: &App, kinds: Option<&[String]>) -> Result<Vec<Enabled>, StoreError> {

@@ -1,0 +1,202 @@
+//! The workflows of the database: what organizations have saved and switched on, for the engine.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use domain::{OrganizationId, Timestamp};
+use operations::{
+    App,
+    workflows::{self, Definition, Enabled, Program, Start, StepError, Trigger},
+};
+use serde_json::{Value, json};
+use store::{
+    StoreError,
+    runs::{FeedChange, Run},
+};
+
+use crate::definitions::{Beginning, Called, Definitions, Reply, Schedule};
+
+/// How many definitions are kept in memory; versions never change, so none grows old.
+const KEPT: usize = 2_000;
+
+/// The workflows of a database.
+pub struct StoredDefinitions {
+    app: App,
+    kept: Mutex<HashMap<(OrganizationId, String, i32), Definition>>,
+}
+
+impl StoredDefinitions {
+    /// The workflows that an app sees.
+    pub fn new(app: App) -> Self {
+        Self {
+            app,
+            kept: Mutex::default(),
+        }
+    }
+
+    async fn definition(&self, run: &Run) -> Result<Definition, StepError> {
+        let organization_id = run.lease.organization_id;
+        let key = (organization_id, run.workflow.clone(), run.version);
+        if let Some(kept) = self.kept().get(&key) {
+            return Ok(kept.clone());
+        }
+        let found = workflows::load(&self.app, organization_id, &run.workflow, Some(run.version));
+        let Some((_, definition)) = found.await.map_err(unavailable)? else {
+            return Err(missing(&run.workflow));
+        };
+        let mut kept = self.kept();
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(key, definition.clone());
+        Ok(definition)
+    }
+
+    fn kept(
+        &self,
+    ) -> std::sync::MutexGuard<'_, HashMap<(OrganizationId, String, i32), Definition>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Definitions for StoredDefinitions {
+    fn program<'a>(&'a self, run: &'a Run) -> Reply<'a, Box<dyn Program>> {
+        Box::pin(async move {
+            let definition = self.definition(run).await?;
+            let organization = workflows::organization(&self.app, run.lease.organization_id);
+            let start = Start {
+                run_id: run.lease.run_id.to_string(),
+                organization: organization.await.map_err(unavailable)?,
+                trigger: run.trigger.clone(),
+                params: run.params.clone(),
+                variables: run.variables.clone(),
+                started_at: run.started_at,
+            };
+            Ok(Box::new(definition.machine(start)) as Box<dyn Program>)
+        })
+    }
+
+    fn begun_by<'a>(&'a self, changes: &'a [FeedChange]) -> Reply<'a, Vec<Beginning>> {
+        Box::pin(async move {
+            let mut kinds: Vec<String> = changes.iter().map(|change| change.kind.clone()).collect();
+            kinds.sort_unstable();
+            kinds.dedup();
+            let enabled = workflows::started_by(&self.app, &kinds).await;
+            let enabled = enabled.map_err(unavailable)?;
+            let mut beginnings = Vec::new();
+            for (index, change) in changes.iter().enumerate() {
+                let own = enabled
+                    .iter()
+                    .filter(|workflow| workflow.organization_id == change.organization_id)
+                    .filter(|workflow| change.at >= workflow.enabled_at);
+                beginnings.extend(own.filter_map(|workflow| beginning(index, change, workflow)));
+            }
+            Ok(beginnings)
+        })
+    }
+
+    fn schedules(&self) -> Reply<'_, Vec<Schedule>> {
+        Box::pin(async move {
+            let enabled = workflows::scheduled(&self.app).await.map_err(unavailable)?;
+            Ok(enabled.iter().flat_map(schedules_of).collect())
+        })
+    }
+
+    fn called<'a>(&'a self, organization: OrganizationId, workflow: &'a str) -> Reply<'a, Called> {
+        Box::pin(async move {
+            let found = workflows::load(&self.app, organization, workflow, None).await;
+            let Some((version, definition)) = found.map_err(unavailable)? else {
+                return Err(missing(workflow));
+            };
+            Ok(Called {
+                version,
+                title: definition.title().to_owned(),
+            })
+        })
+    }
+}
+
+/// The run that a change starts, if the workflow wants it. A condition that cannot be computed starts nothing: it
+/// would hold up everybody else's.
+fn beginning(index: usize, change: &FeedChange, workflow: &Enabled) -> Option<Beginning> {
+    let accepts = |trigger: &Trigger| match trigger.accepts(&change.kind, &change.payload) {
+        Ok(accepts) => accepts,
+        Err(error) => {
+            tracing::warn!(
+                workflow.name = workflow.name,
+                change.kind,
+                error.code,
+                "A workflow's condition could not be computed"
+            );
+            false
+        }
+    };
+    workflow
+        .definition
+        .triggers()
+        .iter()
+        .find(|trigger| accepts(trigger))?;
+    let trigger = json!({"payload": change.payload});
+    let concurrency = match workflow.definition.concurrency(&trigger, &Value::Null) {
+        Ok(concurrency) => concurrency,
+        Err(error) => {
+            tracing::warn!(
+                workflow.name = workflow.name,
+                error.code,
+                "A workflow's concurrency key could not be computed"
+            );
+            return None;
+        }
+    };
+    Some(Beginning {
+        change: index,
+        workflow: workflow.name.clone(),
+        version: workflow.version,
+        title: workflow.definition.title().to_owned(),
+        params: json!({}),
+        concurrency: concurrency.map(Into::into),
+        on_behalf_of: workflow.enabled_by,
+    })
+}
+
+/// What of a workflow the clock starts. Ticks have a key of their own, so none needs a concurrency key.
+fn schedules_of(workflow: &Enabled) -> Vec<Schedule> {
+    let triggers = workflow.definition.triggers().iter().enumerate();
+    let schedules = triggers.filter_map(|(number, trigger)| {
+        let Trigger::Cron { schedule } = trigger else {
+            return None;
+        };
+        let schedule = schedule.in_zone(&workflow.zone);
+        Some(Schedule {
+            organization_id: workflow.organization_id,
+            workflow: workflow.name.clone(),
+            version: workflow.version,
+            trigger: i16::try_from(number).ok()?,
+            title: workflow.definition.title().to_owned(),
+            concurrency: None,
+            on_behalf_of: workflow.enabled_by,
+            since: workflow.enabled_at,
+            due: Arc::new(move |last: Timestamp, now: Timestamp| schedule.due(last, now)),
+        })
+    });
+    schedules.collect()
+}
+
+fn missing(workflow: &str) -> StepError {
+    StepError {
+        code: "workflow_not_found".to_owned(),
+        message: format!("There is no workflow {workflow:?} in this version, or it is not on."),
+        is_transient: false,
+    }
+}
+
+fn unavailable(error: StoreError) -> StepError {
+    tracing::warn!(%error, "The workflows could not be read");
+    StepError {
+        code: "unavailable".to_owned(),
+        message: "The database did not answer.".to_owned(),
+        is_transient: true,
+    }
+}
