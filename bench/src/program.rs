@@ -14,18 +14,18 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::machine::{self, Cores};
 
-/// The release build of the program, made first unless one is given.
-pub(crate) fn build(given: Option<&Path>) -> Result<PathBuf> {
+/// The program built with a profile, unless one is given.
+pub(crate) fn build(given: Option<&Path>, profile: &str) -> Result<PathBuf> {
     if let Some(given) = given {
         return Ok(given.to_owned());
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--release", "--package", "eventos"])
+        .args(["build", "--profile", profile, "--package", "eventos"])
         .current_dir(crate::root())
         .status()?;
     ensure!(status.success(), "the program could not be built");
-    Ok(crate::target().join("release/eventos"))
+    Ok(crate::target().join(profile).join("eventos"))
 }
 
 /// A program and where it keeps its data.

@@ -38,6 +38,14 @@ pub(crate) struct Settings {
     /// Keep data here, and use what is here already; otherwise a folder of its own that is removed.
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
+    /// The cargo profile to build the program with. Only figures of `release` are figures of EventOS.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "release",
+        conflicts_with = "write"
+    )]
+    profile: String,
     /// The program to measure; otherwise it is built.
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
@@ -48,7 +56,7 @@ pub(crate) struct Settings {
 
 /// Measures everything, prints the report.
 pub(crate) fn run(settings: &Settings) -> Result<()> {
-    let program = program::build(settings.program.as_deref())?;
+    let program = program::build(settings.program.as_deref(), &settings.profile)?;
     // Asked before this process is pinned, which changes the answers.
     let machine = machine::described();
     let cores = Cores::shared_out(!settings.no_pin);

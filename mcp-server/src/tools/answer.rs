@@ -58,7 +58,8 @@ pub(super) fn dry_run(
 
 /// JSON as structured content and as text, with what the reader must know first.
 pub(super) fn structured(value: Value, boundary: &str, note: Option<String>) -> CallToolResult {
-    let text = value.to_string();
+    // Not `Display`, which checks each piece again.
+    let text = serde_json::to_string(&value).expect("JSON is plain data");
     let mut content: Vec<ContentBlock> = note.map(ContentBlock::text).into_iter().collect();
     if mentions(&text, boundary) {
         content.push(ContentBlock::text(format!(
