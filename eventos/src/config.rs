@@ -53,6 +53,8 @@ pub(crate) struct Config {
     pub(crate) organization: OrganizationConfig,
     /// Limits on what one caller may ask for.
     pub(crate) limits: LimitsConfig,
+    /// The worker that executes workflows.
+    pub(crate) workflows: WorkflowsConfig,
     /// The MCP server.
     pub(crate) mcp: McpConfig,
     /// Logs.
@@ -95,6 +97,22 @@ pub(crate) struct LimitsConfig {
     pub(crate) operations_per_minute: u32,
     /// How many of them may come at once.
     pub(crate) burst: u32,
+}
+
+/// The worker that executes workflows.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct WorkflowsConfig {
+    /// Whether `serve` has a worker inside; without one, `eventos work` must run somewhere.
+    pub(crate) worker: bool,
+    /// How many runs a worker works on at once.
+    pub(crate) concurrency: u32,
+    /// How many runs of one organization all workers together work on at once.
+    pub(crate) per_organization: u32,
+    /// Hosts that workflows may call over https, such as `hooks.example.org`; none when left out.
+    pub(crate) http_hosts: Vec<String>,
+    /// What their calls are signed with (`Eventos-Signature`, HMAC-SHA-256); needed to call at all.
+    pub(crate) http_secret: Option<Secret>,
 }
 
 /// The MCP server.
@@ -140,6 +158,7 @@ impl Default for Config {
             store: StoreConfig::default(),
             organization: OrganizationConfig::default(),
             limits: LimitsConfig::default(),
+            workflows: WorkflowsConfig::default(),
             mcp: McpConfig::default(),
             log: LogConfig::default(),
         }
@@ -175,6 +194,19 @@ impl Default for LimitsConfig {
         Self {
             operations_per_minute: options.operations_per_minute,
             burst: options.burst,
+        }
+    }
+}
+
+impl Default for WorkflowsConfig {
+    fn default() -> Self {
+        let options = workflows::Options::new("");
+        Self {
+            worker: true,
+            concurrency: options.concurrency,
+            per_organization: options.per_organization,
+            http_hosts: Vec::new(),
+            http_secret: None,
         }
     }
 }
@@ -289,7 +321,7 @@ fn set(table: &mut toml::Table, path: &[&str], value: &str) {
             table.insert((*leaf).to_owned(), value.into());
         }
         [
-            section @ ("store" | "organization" | "limits" | "mcp" | "log"),
+            section @ ("store" | "organization" | "limits" | "workflows" | "mcp" | "log"),
             leaf,
         ] => {
             let section = table

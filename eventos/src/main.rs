@@ -12,6 +12,7 @@ mod demo;
 mod home;
 mod logging;
 mod web;
+mod worker;
 
 use std::process::ExitCode;
 

@@ -7,6 +7,7 @@ mod mcp;
 mod migrate;
 mod serve;
 mod token;
+mod work;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,8 @@ enum Command {
     Mcp(mcp::Mcp),
     /// Make, list and revoke bearer tokens.
     Token(token::Token),
+    /// Execute workflows, beside the server or on another machine.
+    Work(work::Work),
     /// Bring the database up to date.
     Migrate(migrate::Migrate),
     /// Load a believable organization to try things on.
@@ -77,6 +80,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Serve(serve) => serve.run(config).await,
         Command::Mcp(mcp) => mcp.run(config).await,
         Command::Token(token) => token.run(&config).await,
+        Command::Work(work) => work.run(config).await,
         Command::Migrate(migrate) => migrate.run(&config).await,
         Command::Demo(demo) => demo.run(&config).await,
         Command::Doctor(doctor) => doctor.run(&config).await,

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Opened;
-use crate::{config::Config, demo, home, web};
+use crate::{config::Config, demo, home, web, worker};
 
 /// Start the server.
 #[derive(Debug, Default, clap::Args)]
@@ -25,6 +25,9 @@ pub(super) struct Serve {
     /// Offer only these groups of tools over MCP, separated by commas.
     #[arg(long, value_delimiter = ',')]
     toolsets: Option<Vec<String>>,
+    /// Execute no workflows; `eventos work` does it elsewhere.
+    #[arg(long)]
+    no_worker: bool,
 }
 
 impl Serve {
@@ -52,6 +55,11 @@ impl Serve {
         let key = home::sealing_key(&config.data_dir)?;
         let stop = CancellationToken::new();
         let watch = opened.database.keep_running(&stop);
+        let worker = if config.workflows.worker && !self.no_worker {
+            Some(worker::prepare(&opened.database.store, &config, None)?)
+        } else {
+            None
+        };
         let router = web::router(&opened.app, &opened.database, &config, key, &stop)?;
         tracing::info!(
             seconds = started.elapsed().as_secs_f64(),
@@ -64,10 +72,19 @@ impl Serve {
                 tracing::debug!(%error, "A connection keeps its delay");
             }
         });
-        let served = axum::serve(without_delay, router)
-            .with_graceful_shutdown(until_asked(stop.clone()))
-            .await;
-        stop.cancel();
+        let serving = async {
+            let served = axum::serve(without_delay, router)
+                .with_graceful_shutdown(until_asked(stop.clone()))
+                .await;
+            stop.cancel();
+            served
+        };
+        let working = async {
+            if let Some(worker) = worker {
+                worker.run(stop.clone()).await;
+            }
+        };
+        let (served, ()) = tokio::join!(serving, working);
         if let Some(watch) = watch {
             watch.await.context("the watch over PostgreSQL failed")?;
         }
@@ -80,7 +97,7 @@ impl Serve {
 
 /// Waits for Ctrl-C or a request to terminate, then tells the open streams to end: a server that waits for
 /// clients which listen for ever would never stop.
-async fn until_asked(stop: CancellationToken) {
+pub(super) async fn until_asked(stop: CancellationToken) {
     let terminate = async {
         match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
             Ok(mut signal) => drop(signal.recv().await),
