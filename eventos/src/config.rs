@@ -59,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) sms: SmsConfig,
     /// Webhooks.
     pub(crate) webhooks: WebhooksConfig,
+    /// The worker that executes workflows.
+    pub(crate) workflows: WorkflowsConfig,
     /// The MCP server.
     pub(crate) mcp: McpConfig,
     /// Logs.
@@ -137,6 +139,22 @@ pub(crate) struct WebhooksConfig {
     pub(crate) allow_loopback: bool,
 }
 
+/// The worker that executes workflows.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct WorkflowsConfig {
+    /// Whether `serve` has a worker inside; without one, `eventos work` must run somewhere.
+    pub(crate) worker: bool,
+    /// How many runs a worker works on at once.
+    pub(crate) concurrency: u32,
+    /// How many runs of one organization all workers together work on at once.
+    pub(crate) per_organization: u32,
+    /// Hosts that workflows may call over https, such as `hooks.example.org`; none when left out.
+    pub(crate) http_hosts: Vec<String>,
+    /// What their calls are signed with (`Eventos-Signature`, HMAC-SHA-256); needed to call at all.
+    pub(crate) http_secret: Option<Secret>,
+}
+
 /// The MCP server.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -183,6 +201,7 @@ impl Default for Config {
             mail: MailConfig::default(),
             sms: SmsConfig::default(),
             webhooks: WebhooksConfig::default(),
+            workflows: WorkflowsConfig::default(),
             mcp: McpConfig::default(),
             log: LogConfig::default(),
         }
@@ -228,6 +247,19 @@ impl Default for MailConfig {
             smtp_url: None,
             from: "tickets@eventos.invalid".parse().expect("a plain address"),
             per_minute: 120,
+        }
+    }
+}
+
+impl Default for WorkflowsConfig {
+    fn default() -> Self {
+        let options = workflows::Options::new("");
+        Self {
+            worker: true,
+            concurrency: options.concurrency,
+            per_organization: options.per_organization,
+            http_hosts: Vec::new(),
+            http_secret: None,
         }
     }
 }
@@ -342,8 +374,8 @@ fn set(table: &mut toml::Table, path: &[&str], value: &str) {
             table.insert((*leaf).to_owned(), value.into());
         }
         [
-            section @ ("store" | "organization" | "limits" | "mail" | "sms" | "webhooks" | "mcp"
-            | "log"),
+            section @ ("store" | "organization" | "limits" | "mail" | "sms" | "webhooks"
+            | "workflows" | "mcp" | "log"),
             leaf,
         ] => {
             let section = table

@@ -14,6 +14,7 @@ mod logging;
 mod mail;
 mod unsubscribe;
 mod web;
+mod worker;
 
 use std::process::ExitCode;
 

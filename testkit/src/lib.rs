@@ -33,6 +33,8 @@ const SERVER: &str = "EVENTOS_TEST_DATABASE_URL";
 pub struct TestDatabase {
     name: String,
     url: String,
+    /// The owner's own connection, kept for the next question.
+    asking: tokio::sync::Mutex<Option<PgConnection>>,
 }
 
 impl TestDatabase {
@@ -50,6 +52,7 @@ impl TestDatabase {
         Self {
             url: url(&name),
             name,
+            asking: tokio::sync::Mutex::default(),
         }
     }
 
@@ -62,20 +65,34 @@ impl TestDatabase {
     pub async fn ask(&self, query: &str) -> serde_json::Value {
         let query =
             format!("select coalesce(jsonb_agg(to_jsonb(found)), '[]') from ({query}) as found");
+        let mut asking = self.asking.lock().await;
         let found = sqlx::query_scalar(AssertSqlSafe(query));
-        found.fetch_one(&mut self.owner().await).await.unwrap()
+        found.fetch_one(self.kept(&mut asking).await).await.unwrap()
     }
 
     /// The one number that a query of the owner finds.
     pub async fn count(&self, query: &str) -> i64 {
+        let mut asking = self.asking.lock().await;
         let found = sqlx::query_scalar(AssertSqlSafe(query.to_owned()));
-        found.fetch_one(&mut self.owner().await).await.unwrap()
+        found.fetch_one(self.kept(&mut asking).await).await.unwrap()
     }
 
     /// Runs statements as the owner.
     pub async fn tell(&self, statements: &str) {
+        let mut asking = self.asking.lock().await;
         let statements = AssertSqlSafe(statements.to_owned());
-        self.owner().await.execute(statements).await.unwrap();
+        self.kept(&mut asking)
+            .await
+            .execute(statements)
+            .await
+            .unwrap();
+    }
+
+    async fn kept<'a>(&self, asking: &'a mut Option<PgConnection>) -> &'a mut PgConnection {
+        if asking.is_none() {
+            *asking = Some(self.owner().await);
+        }
+        asking.as_mut().unwrap()
     }
 
     /// A connection as the owner of the tables, who is held back by nothing: for looking behind the curtain.

@@ -325,6 +325,21 @@ impl Engine {
         checkpoint
     }
 
+    /// Passes a place where a test may stop.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn cross(&self, place: &'static str) {
+        self.store.rig().cross(place).await;
+    }
+
+    /// Passes a place where a test may stop.
+    #[cfg(not(feature = "testing"))]
+    #[expect(
+        clippy::unused_async,
+        clippy::unused_self,
+        reason = "the same shape as with the feature"
+    )]
+    pub(crate) async fn cross(&self, _place: &'static str) {}
+
     /// Whether a test has taken a guard away.
     #[cfg(feature = "testing")]
     pub(crate) fn lacks(&self, guard: &str) -> bool {

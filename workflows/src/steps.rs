@@ -27,6 +27,7 @@ const DECIDE_SECONDS: i64 = 7 * 24 * 3600;
 impl Execution<'_> {
     /// Does a step.
     pub(crate) async fn step(&mut self, step: &Step) -> Result<Stepped, Halt> {
+        self.engine.cross("step.before").await;
         let path = step.path.as_str();
         match &step.action {
             Action::Operation { name, input } => self.operation(path, name, input).await,

@@ -128,8 +128,9 @@ impl Worker {
             "A worker is at work"
         );
         let holding = Holding::default();
-        let working = work(&engine, &options, &holding, &stop);
-        let beside = async {
+        // On the heap: the loops together are large, and whoever runs a worker has futures of their own.
+        let working = Box::pin(work(&engine, &options, &holding, &stop));
+        let beside = Box::pin(async {
             tokio::join!(
                 renew(&engine, &options, &holding),
                 relay(&engine),
@@ -138,7 +139,7 @@ impl Worker {
                 schedule(&engine, &options),
                 report(&engine),
             )
-        };
+        });
         tokio::select! {
             () = working => {}
             _ = beside => {}
@@ -265,7 +266,7 @@ async fn renew(engine: &Engine, options: &Options, holding: &Holding) {
                 for (lease, lost) in held.iter().filter(|(l, _)| !kept.contains(&l.run_id)) {
                     // Also true of a run that has just been finished, whose execution is over.
                     tracing::debug!(run.id = %lease.run_id, "The lease is gone");
-                    lost.store(true, Ordering::Release);
+                    lost.store(!engine.lacks("fence"), Ordering::Release);
                 }
             }
             Err(error) => {

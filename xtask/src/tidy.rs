@@ -122,6 +122,38 @@ fn surfaces_cannot_see_the_store() {
 }
 
 #[test]
+fn the_engine_knows_no_business_tables_and_no_surface() {
+    // It executes what rows say: through operations, and the runs of the store. What it calls outside, it calls itself.
+    let manifest = fs::read_to_string(root().join("workflows/Cargo.toml")).unwrap();
+    let dependencies = manifest.split("[dev-dependencies]").next().unwrap();
+    for surface in ["\nmcp-server", "\naxum", "\nrmcp", "\neventos", "\nsqlx"] {
+        assert!(
+            !dependencies.contains(surface),
+            "workflows must not depend on{}",
+            surface.replace('\n', " ")
+        );
+    }
+    let wrong = files(".rs").into_iter().filter(|f| {
+        let text = fs::read_to_string(f).unwrap();
+        let code = production(&text);
+        shown(f).starts_with("workflows/src/")
+            && [".write(", ".system(", ".conn()"].iter().any(|opening| {
+                code.contains(&format!("store{opening}")) || code.contains(&format!("tx{opening}"))
+            })
+    });
+    assert_none(
+        &wrong.map(|f| shown(&f)).collect::<Vec<_>>(),
+        "files of the engine that open transactions; store::runs does that",
+    );
+    // What operations are made of must not depend on how they are executed later.
+    let operations = fs::read_to_string(root().join("operations/Cargo.toml")).unwrap();
+    assert!(
+        !operations.contains("workflows.workspace"),
+        "operations must not know the engine"
+    );
+}
+
+#[test]
 fn sql_lives_in_files_of_its_own() {
     let wrong = files(".rs").into_iter().filter(|f| {
         let name = shown(f);

@@ -9,6 +9,7 @@ mod mcp;
 mod migrate;
 mod serve;
 mod token;
+mod work;
 mod workflow;
 
 use std::process::ExitCode;
@@ -46,6 +47,8 @@ enum Command {
     Workflow(workflow::Workflow),
     /// See and decide what waits for a person's word.
     Approvals(approvals::Approvals),
+    /// Execute workflows, beside the server or on another machine.
+    Work(work::Work),
     /// Bring the database up to date.
     Migrate(migrate::Migrate),
     /// Load a believable organization to try things on.
@@ -91,6 +94,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Token(token) => token.run(&config).await,
         Command::Workflow(workflow) => workflow.run(&config).await,
         Command::Approvals(approvals) => approvals.run(&config).await,
+        Command::Work(work) => work.run(config).await,
         Command::Migrate(migrate) => migrate.run(&config).await,
         Command::Demo(demo) => demo.run(&config).await,
         Command::Doctor(doctor) => doctor.run(&config).await,

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Opened;
-use crate::{config::Config, demo, home, mail::Outgoing, web};
+use crate::{config::Config, demo, home, mail::Outgoing, web, worker};
 
 /// Start the server.
 #[derive(Debug, Default, clap::Args)]
@@ -25,6 +25,9 @@ pub(super) struct Serve {
     /// Offer only these groups of tools over MCP, separated by commas.
     #[arg(long, value_delimiter = ',')]
     toolsets: Option<Vec<String>>,
+    /// Execute no workflows; `eventos work` does it elsewhere.
+    #[arg(long)]
+    no_worker: bool,
 }
 
 impl Serve {
@@ -54,6 +57,11 @@ impl Serve {
         let watch = opened.database.keep_running(&stop);
         let outgoing = Outgoing::new(&config, key)?;
         let sending = outgoing.keep_sending(&opened.app, &stop);
+        let worker = if config.workflows.worker && !self.no_worker {
+            Some(worker::prepare(&opened.database.store, &config, None)?)
+        } else {
+            None
+        };
         let router = web::router(&opened.app, &opened.database, &config, key, &stop)?;
         tracing::info!(
             seconds = started.elapsed().as_secs_f64(),
@@ -66,10 +74,19 @@ impl Serve {
                 tracing::debug!(%error, "A connection keeps its delay");
             }
         });
-        let served = axum::serve(without_delay, router)
-            .with_graceful_shutdown(until_asked(stop.clone()))
-            .await;
-        stop.cancel();
+        let serving = async {
+            let served = axum::serve(without_delay, router)
+                .with_graceful_shutdown(until_asked(stop.clone()))
+                .await;
+            stop.cancel();
+            served
+        };
+        let working = async {
+            if let Some(worker) = worker {
+                worker.run(stop.clone()).await;
+            }
+        };
+        let (served, ()) = tokio::join!(serving, working);
         // What is being handed over is finished; the rest waits for the next start.
         sending.await.context("the sender of messages failed")?;
         if let Some(watch) = watch {
@@ -84,7 +101,7 @@ impl Serve {
 
 /// Waits for Ctrl-C or a request to terminate, then tells the open streams to end: a server that waits for
 /// clients which listen for ever would never stop.
-async fn until_asked(stop: CancellationToken) {
+pub(super) async fn until_asked(stop: CancellationToken) {
     let terminate = async {
         match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
             Ok(mut signal) => drop(signal.recv().await),

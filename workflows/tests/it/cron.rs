@@ -86,6 +86,12 @@ async fn two_schedulers_fire_a_tick_once() {
 #[tokio::test]
 async fn three_days_down_are_caught_up_as_the_definition_says() {
     let stage = Stage::new().await;
+    // A full hour.
+    stage.set_now(
+        *hours(stage.now(), stage.now().plus_seconds(HOUR))
+            .last()
+            .unwrap(),
+    );
     schedule(&stage, "all", |last, now| {
         hours(last, now).into_iter().take(100).collect()
     });

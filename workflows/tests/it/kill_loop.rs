@@ -30,7 +30,7 @@ async fn killed_workers_lose_nothing_and_repeat_nothing() {
         .await
         > 0
     {
-        tokio::time::sleep(Duration::from_millis(300 + dice.below(900))).await;
+        tokio::time::sleep(Duration::from_millis(500 + dice.below(1_500))).await;
         let victim = usize::try_from(dice.below(3)).unwrap();
         kills += 1;
         // Dropping kills, with SIGKILL.

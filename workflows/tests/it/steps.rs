@@ -215,7 +215,9 @@ async fn a_worker_that_stops_gives_its_runs_back() {
         "{row}"
     );
     assert_eq!(row["takeovers"], 0);
-    let worker = stage.work(stage.options("second"), Rig::default());
+    let mut options = stage.options("second");
+    options.lease = Duration::from_mins(1);
+    let worker = stage.work(options, Rig::default());
     stage.has_status(run, "done").await;
     worker.stop().await;
     assert_eq!(

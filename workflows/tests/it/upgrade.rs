@@ -68,7 +68,7 @@ async fn a_run_ends_under_the_version_it_began_with() {
 const ROWS: &str = "\
 insert into workflow_run (organization_id, id, workflow, version, title, status, trigger, params, wake_at, epoch, \
   created_at, started_at, lease_owner, lease_until) values \
-  (:org, '00000000-0000-7000-8000-000000000001', 'script', 1, 'Queued', 'queued', '{}', :params, now(), 0, now(), null, \
+  (:org, '00000000-0000-7000-8000-000000000001', 'script', 1, 'Queued', 'queued', '{}', :params, now() - interval '1 hour', 0, now(), null, \
    null, null), \
   (:org, '00000000-0000-7000-8000-000000000002', 'script', 1, 'Held', 'running', '{}', :params, now(), 3, now(), now(), \
    'gone', now() - interval '1 minute'), \

@@ -54,7 +54,6 @@ fn change_at(stage: &Arc<Stage>, wanted: &'static str, waits_for_it: bool) -> Ho
                 if waits_for_it {
                     dispatch_all(&stage).await;
                 } else {
-                    // The dispatcher waits for the run's row, which the transaction at this place holds.
                     tasks
                         .lock()
                         .await
@@ -73,10 +72,11 @@ async fn woken_by(stage: &Stage, run: WorkflowRunId) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_at_any_moment_ends_the_wait() {
-    // The open transaction of a place that comes before its commit holds the dispatcher back or not.
+    // At a place before a commit the dispatcher cannot go past the change: it stays below the oldest transaction.
     let places = [
         ("claim.after", true),
-        ("wait.before", true),
+        ("step.before", true),
+        ("wait.before", false),
         ("wait.after", true),
         ("settle.before", false),
         ("settle.after", true),
@@ -96,10 +96,10 @@ async fn a_change_at_any_moment_ends_the_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_look_a_change_during_the_wait_is_lost() {
+async fn without_the_look_a_change_before_the_wait_is_lost() {
     let stage = Arc::new(Stage::new().await);
     let rig = Rig {
-        hook: Some(change_at(&stage, "wait.before", true)),
+        hook: Some(change_at(&stage, "step.before", true)),
         without: ["look"].into(),
     };
     let run = stage.start(waiting()).await;

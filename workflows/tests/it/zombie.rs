@@ -36,7 +36,7 @@ async fn comes_back(stage: &Stage, place: &str, guards: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopped_worker_writes_nothing_when_it_comes_back() {
-    for place in ["claim.after", "begin.after"] {
+    for place in ["claim.after", "step.before", "begin.after"] {
         let stage = Stage::new().await;
         comes_back(&stage, place, &[]).await;
         assert_eq!(stage.events("Once").await, 1, "{place}");
@@ -56,7 +56,7 @@ async fn a_stopped_worker_writes_nothing_when_it_comes_back() {
         );
         // What the other wrote is what is there: all under its own, second, lease.
         let written = "select count(*) from workflow_step where path <> 'kept' and finished_at is not null and epoch <> 2";
-        let under_first = if place == "claim.after" { 0 } else { 1 };
+        let under_first = i64::from(place == "begin.after");
         assert_eq!(stage.count(written).await, under_first, "{place}");
         assert_eq!(stage.outside.calls().len(), 1, "one key: {place}");
     }
@@ -65,7 +65,7 @@ async fn a_stopped_worker_writes_nothing_when_it_comes_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_fence_a_stopped_worker_repeats_effects() {
     let stage = Stage::new().await;
-    comes_back(&stage, "claim.after", &["without:fence"]).await;
+    comes_back(&stage, "step.before", &["without:fence"]).await;
     assert_eq!(
         stage.events("Once").await,
         2,
