@@ -10,6 +10,7 @@ mod migrate;
 mod serve;
 mod token;
 mod workflow;
+mod workflow_print;
 
 use std::process::ExitCode;
 
