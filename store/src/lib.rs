@@ -116,6 +116,12 @@ impl Store {
         }
     }
 
+    /// What a test has set up.
+    #[cfg(feature = "testing")]
+    pub fn rig(&self) -> &rig::Rig {
+        &self.shared.rig
+    }
+
     /// Opens a read-only transaction as the context's organization.
     pub async fn read<'a>(&self, cx: &'a Cx) -> Result<ReadTx<'a>, StoreError> {
         Ok(ReadTx::new(

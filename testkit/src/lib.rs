@@ -58,6 +58,26 @@ impl TestDatabase {
         &self.url
     }
 
+    /// What a query of the owner finds, as a JSON array of objects.
+    pub async fn ask(&self, query: &str) -> serde_json::Value {
+        let query =
+            format!("select coalesce(jsonb_agg(to_jsonb(found)), '[]') from ({query}) as found");
+        let found = sqlx::query_scalar(AssertSqlSafe(query));
+        found.fetch_one(&mut self.owner().await).await.unwrap()
+    }
+
+    /// The one number that a query of the owner finds.
+    pub async fn count(&self, query: &str) -> i64 {
+        let found = sqlx::query_scalar(AssertSqlSafe(query.to_owned()));
+        found.fetch_one(&mut self.owner().await).await.unwrap()
+    }
+
+    /// Runs statements as the owner.
+    pub async fn tell(&self, statements: &str) {
+        let statements = AssertSqlSafe(statements.to_owned());
+        self.owner().await.execute(statements).await.unwrap();
+    }
+
     /// A connection as the owner of the tables, who is held back by nothing: for looking behind the curtain.
     pub async fn owner(&self) -> PgConnection {
         connect(&self.name).await

@@ -3,3 +3,27 @@
 //!
 //! Rules live in `operations`; this crate executes what rows say and writes back through operations and `store`.
 #![warn(missing_docs)]
+
+mod agent;
+mod approvals;
+mod definitions;
+mod dispatcher;
+mod engine;
+mod http;
+mod job;
+mod retry;
+mod scheduler;
+mod steps;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod worker;
+
+pub use agent::{AgentRunner, NoAgents};
+pub use approvals::{Approvals, Asked, CatalogApprovals, Decision, Request};
+pub use definitions::{Beginning, Called, Definitions, NoDefinitions, Reply, Schedule};
+pub use dispatcher::{DispatchError, Looked, dispatch};
+pub use http::Options as HttpOptions;
+pub use job::job;
+pub use retry::delay;
+pub use scheduler::Scheduler;
+pub use worker::{Clock, Options, Worker};

@@ -147,7 +147,7 @@ impl Default for Retry {
         Self {
             tries: 8,
             backoff: Duration::from_secs(2),
-            cap: Duration::from_secs(15 * 60),
+            cap: Duration::from_mins(15),
         }
     }
 }

@@ -20,8 +20,7 @@ pub struct Claim<'a> {
     pub per_organization: u32,
     /// For how long without renewing.
     pub lease_for: Duration,
-    /// Behind which organization to look first when more is due than one look takes in; any id will do, another each
-    /// time.
+    /// Behind which organization the round goes on when more is due than one look takes in.
     pub behind: Uuid,
     /// The clock of the product.
     pub now: Timestamp,

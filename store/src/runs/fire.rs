@@ -37,11 +37,14 @@ impl Runs {
         .bind(tick.due_at)
         .execute(tx.conn())
         .await?;
-        if fired.rows_affected() == 0 {
+        let shared = &self.store.shared;
+        let mut run = run.clone();
+        if shared.rig.lacks("fire") {
+            run.idempotency_key = None;
+        } else if fired.rows_affected() == 0 {
             return Ok(false);
         }
-        insert(tx.conn(), run).await?;
-        let shared = &self.store.shared;
+        insert(tx.conn(), &run).await?;
         shared.rig.cross("fire.before").await;
         tx.commit().await?;
         shared.rig.cross("fire.after").await;

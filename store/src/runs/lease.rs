@@ -183,4 +183,22 @@ impl Runs {
         rig.cross("finish.after").await;
         Ok(())
     }
+
+    /// How another run of the organization has ended: its status and its output.
+    pub async fn outcome_of(
+        &self,
+        cx: &Cx,
+        run_id: WorkflowRunId,
+    ) -> Result<(String, Value), StoreError> {
+        let mut tx = self.store.read(cx).await?;
+        let row = sqlx::query(
+            "select status, output from workflow_run where organization_id = $1 and id = $2",
+        )
+        .bind(cx.organization_id)
+        .bind(run_id)
+        .fetch_one(tx.conn())
+        .await?;
+        let output: Option<Value> = row.try_get("output")?;
+        Ok((row.try_get("status")?, output.unwrap_or_default()))
+    }
 }

@@ -1,0 +1,552 @@
+//! The steps, each with the contract of its kind.
+//!
+//! Parts of a step that are written down on their own have paths with a `#` (`ask#approval`), which no definition can
+//! name.
+
+use domain::{Checkpoint, Cx, Recorded, Timestamp, context::Mode, fault::Failure};
+use operations::{
+    Effect, Entry, catalog,
+    workflows::{Action, Awaited, Step, StepError},
+};
+use serde_json::{Value, json};
+use store::runs::{Awaited as StoredAwaited, NewRun, Settled, StepRecord};
+use uuid::Uuid;
+
+use crate::{
+    approvals::Request,
+    engine::{Execution, Halt, Stepped, step_error},
+    http::Call,
+};
+
+/// How often a person is asked again about a step whose effect has changed since it was shown.
+const ASKED: u32 = 5;
+
+/// How long a person has to decide about a step.
+const DECIDE_SECONDS: i64 = 7 * 24 * 3600;
+
+impl Execution<'_> {
+    /// Does a step.
+    pub(crate) async fn step(&mut self, step: &Step) -> Result<Stepped, Halt> {
+        let path = step.path.as_str();
+        match &step.action {
+            Action::Operation { name, input } => self.operation(path, name, input).await,
+            Action::Wait { until, changes } => {
+                self.wait(path, "wait", &stored(changes), *until).await
+            }
+            Action::Approve {
+                title,
+                show,
+                expires_at,
+            } => self.approve(path, title, show, *expires_at).await,
+            Action::Http { method, url, body } => self.http(path, method, url, body.as_ref()).await,
+            Action::Call { workflow, params } => self.call(path, workflow, params).await,
+            Action::Emit { name, payload } => {
+                let checkpoint = self.checkpoint(path, "emit", payload);
+                let cx = self.cx().with_checkpoint(checkpoint);
+                let told = self.engine.runs.emit(&cx, name, payload).await?;
+                Ok(Stepped::Done(told))
+            }
+            Action::Keep { value } => self.record(path, "keep", &Value::Null, value.clone()).await,
+            Action::Agent {
+                agent,
+                input,
+                output,
+                budget_micro_usd,
+            } => {
+                let cx = self.cx();
+                let asked = self
+                    .engine
+                    .agents
+                    .ask(&cx, agent, input, output, *budget_micro_usd);
+                match asked.await {
+                    Ok(answer) => self.record(path, "agent", input, answer).await,
+                    Err(error) => Ok(Stepped::Failed(error)),
+                }
+            }
+        }
+    }
+
+    /// An operation. Reads are done and written down; writes commit together with the step.
+    async fn operation(&mut self, path: &str, name: &str, input: &Value) -> Result<Stepped, Halt> {
+        let Some(entry) = catalog::find(name) else {
+            let message = format!("There is no operation {name:?}.");
+            return Ok(failed("operation_not_found", &message));
+        };
+        if entry.effect == Effect::Read {
+            let cx = self.cx().in_mode(Mode::ReadOnly);
+            return match entry.run(&self.engine.app, &cx, input.clone(), None).await {
+                Ok(answer) => self.record(path, "operation", input, answer).await,
+                Err(failure) => refused(&failure),
+            };
+        }
+        if self.engine.approvals.may_ask(name) {
+            return self.operation_with_approval(path, entry, input).await;
+        }
+        match self.write(path, entry, input, None).await? {
+            Ok(answer) => Ok(Stepped::Done(answer)),
+            Err(failure) => refused(&failure),
+        }
+    }
+
+    /// Runs a writing operation as a step: its rows, its changes and the step are one transaction.
+    async fn write(
+        &self,
+        path: &str,
+        entry: &Entry,
+        input: &Value,
+        confirmed: Option<[u8; 32]>,
+    ) -> Result<Result<Value, Failure>, Halt> {
+        let checkpoint = self.checkpoint(path, "operation", input);
+        let mut cx = self.cx();
+        cx.confirmed = confirmed;
+        if !self.engine.lacks("checkpoint") {
+            cx = cx.with_checkpoint(checkpoint.clone());
+        }
+        let answer = match entry.run(&self.engine.app, &cx, input.clone(), None).await {
+            Err(failure) if matches!(failure.code, "fenced" | "cancelled") => {
+                return Err(Halt::Fenced);
+            }
+            Err(failure) => return Ok(Err(failure)),
+            Ok(answer) => answer,
+        };
+        if !checkpoint.is_written() {
+            // It found everything as it should be and wrote nothing, so there was nothing to commit the step with.
+            let cx = self.cx().with_checkpoint(checkpoint);
+            self.engine.runs.record(&cx, &answer).await?;
+        }
+        Ok(Ok(answer))
+    }
+
+    /// An operation that a person may have to decide about: run dry, asked about if the policy says so, then run only
+    /// if it does what was shown.
+    async fn operation_with_approval(
+        &mut self,
+        path: &str,
+        entry: &Entry,
+        input: &Value,
+    ) -> Result<Stepped, Halt> {
+        for number in 1..=ASKED {
+            let part = |what: &str| match number {
+                1 => format!("{path}#{what}"),
+                _ => format!("{path}#{what}/{number}"),
+            };
+            let digest = if let Some(asked) = self.done(&part("approval")) {
+                // Asked before: what was shown then is what the person decides about. Without a note of what was
+                // shown (a crash came in between) nothing may be done; the person is asked again.
+                let Some(digest) = asked["digest"].as_str().and_then(read_digest) else {
+                    continue;
+                };
+                Some(digest)
+            } else {
+                match self.ask_about(&part("approval"), entry, input).await? {
+                    Asked::NotNeeded => None,
+                    Asked::Refused(failure) => return refused(&failure),
+                    Asked::For(digest) => Some(digest),
+                }
+            };
+            if digest.is_some() {
+                let expires_at = self.cx().now.plus_seconds(DECIDE_SECONDS);
+                let (ask, decision) = (part("approval"), part("decision"));
+                match self.decided(&ask, &decision, expires_at).await? {
+                    Decided::Sleeping => return Ok(Stepped::Sleeping),
+                    Decided::Failed(error) => return Ok(Stepped::Failed(error)),
+                    Decided::As(answer) if answer["decision"] == "approved" => {}
+                    Decided::As(answer) => {
+                        let message =
+                            format!("A person had to decide, and it was {}.", answer["decision"]);
+                        return Ok(failed("not_approved", &message));
+                    }
+                }
+            }
+            match self.write(path, entry, input, digest).await? {
+                Ok(answer) => return Ok(Stepped::Done(answer)),
+                // Something has changed since it was shown: a new preview, a new decision.
+                Err(failure) if failure.code == "preview_changed" => {}
+                Err(failure) => return refused(&failure),
+            }
+        }
+        Ok(failed(
+            "approval_stale",
+            "What the step would do kept changing while people decided.",
+        ))
+    }
+
+    async fn ask_about(&mut self, path: &str, entry: &Entry, input: &Value) -> Result<Asked, Halt> {
+        let dry = self.cx().in_mode(Mode::DryRun);
+        if let Err(failure) = entry.run(&self.engine.app, &dry, input.clone(), None).await {
+            return Ok(Asked::Refused(failure));
+        }
+        let changes = dry.recorded();
+        let Some(reason) = self.engine.approvals.verdict(entry.name, input, &changes) else {
+            return Ok(Asked::NotNeeded);
+        };
+        let digest = Recorded::digest(&changes);
+        let request = Request {
+            title: entry.title(),
+            show: json!({}),
+            expires_at: dry.now.plus_seconds(DECIDE_SECONDS),
+            operation: Some((entry.name.to_owned(), input.clone(), changes)),
+            reason: Some(reason),
+            path: path.to_owned(),
+        };
+        match self.request(path, request, Some(digest)).await? {
+            Ok(()) => Ok(Asked::For(digest)),
+            Err(failure) => Ok(Asked::Refused(failure)),
+        }
+    }
+
+    /// Asks a person and answers what they decided.
+    async fn approve(
+        &mut self,
+        path: &str,
+        title: &str,
+        show: &Value,
+        expires_at: Timestamp,
+    ) -> Result<Stepped, Halt> {
+        let (ask, decision) = (format!("{path}#approval"), format!("{path}#decision"));
+        if self.done(&ask).is_none() {
+            let request = Request {
+                title: title.to_owned(),
+                show: show.clone(),
+                expires_at,
+                operation: None,
+                reason: None,
+                path: path.to_owned(),
+            };
+            if let Err(failure) = self.request(&ask, request, None).await? {
+                return refused(&failure);
+            }
+        }
+        match self.decided(&ask, &decision, expires_at).await? {
+            Decided::Sleeping => Ok(Stepped::Sleeping),
+            Decided::Failed(error) => Ok(Stepped::Failed(error)),
+            Decided::As(answer) => self.record(path, "approve", show, answer).await,
+        }
+    }
+
+    /// Writes a request for a decision down, once.
+    async fn request(
+        &mut self,
+        path: &str,
+        request: Request,
+        digest: Option<[u8; 32]>,
+    ) -> Result<Result<(), Failure>, Halt> {
+        let checkpoint = self.checkpoint(path, "approval", &Value::Null);
+        let cx = self.cx().with_checkpoint(checkpoint.clone());
+        let asked = self
+            .engine
+            .approvals
+            .request(&self.engine.app, &cx, request)
+            .await;
+        let approval = match asked {
+            Ok(approval) => approval,
+            Err(failure) if matches!(failure.code, "fenced" | "cancelled") => {
+                return Err(Halt::Fenced);
+            }
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let mut output = json!({"approval": format!("apr_{}", approval.simple())});
+        if let Some(digest) = digest {
+            output["digest"] = json!(hex(&digest));
+        }
+        if !checkpoint.is_written() {
+            let cx = self.cx().with_checkpoint(checkpoint);
+            self.engine.runs.record(&cx, &output).await?;
+        } else if digest.is_some() {
+            // The operation wrote its own answer as the step's; what was shown is kept beside it.
+            let checkpoint = self.checkpoint(&format!("{path}/shown"), "approval", &Value::Null);
+            let cx = self.cx().with_checkpoint(checkpoint);
+            self.engine.runs.record(&cx, &output).await?;
+        }
+        self.steps.insert(path.to_owned(), StepRecord::Done(output));
+        Ok(Ok(()))
+    }
+
+    /// Waits for a decision that was asked for.
+    async fn decided(
+        &mut self,
+        ask: &str,
+        path: &str,
+        expires_at: Timestamp,
+    ) -> Result<Decided, Halt> {
+        let asked = self.done(ask).unwrap_or_default();
+        let id = asked["approval"]
+            .as_str()
+            .and_then(|id| id.strip_prefix("apr_"));
+        let Some(approval) = id.and_then(|id| Uuid::try_parse(id).ok()) else {
+            let error = step_error(
+                "approval_lost",
+                "The request for a decision cannot be found.",
+                false,
+            );
+            return Ok(Decided::Failed(error));
+        };
+        let awaited = [StoredAwaited {
+            kind: "approval.decided".to_owned(),
+            about: Some(approval),
+        }];
+        match self
+            .wait_once(path, "wait", &awaited, Some(expires_at))
+            .await?
+        {
+            Settled::Sleeping => return Ok(Decided::Sleeping),
+            Settled::Answered(answer) if answer["woken_by"] == "time" => {
+                return Ok(Decided::As(
+                    json!({"decision": "expired", "by": null, "note": null}),
+                ));
+            }
+            Settled::Answered(_) => {}
+        }
+        let cx = self.cx();
+        match self
+            .engine
+            .approvals
+            .decision(&self.engine.app, &cx, approval)
+            .await
+        {
+            Ok(decision) => Ok(Decided::As(
+                json!({"decision": decision.decision, "by": decision.by, "note": decision.note}),
+            )),
+            Err(failure) => Ok(Decided::Failed(error_of(&failure))),
+        }
+    }
+
+    /// A call to the outside: written down as begun, made, written down as done. A worker that finds it begun makes it
+    /// again, under the same key.
+    async fn http(
+        &mut self,
+        path: &str,
+        method: &str,
+        url: &str,
+        body: Option<&Value>,
+    ) -> Result<Stepped, Halt> {
+        let cx = self.cx();
+        let call = Call {
+            method,
+            url,
+            body,
+            key: format!("{}:{path}", self.run.lease.run_id),
+            now: cx.now,
+        };
+        if let Err(error) = self.engine.http.check(&call) {
+            return Ok(Stepped::Failed(error));
+        }
+        let input = json!({"method": method, "url": url});
+        let checkpoint = self.checkpoint(path, "http", &input);
+        self.engine.runs.begin(&cx, &checkpoint).await?;
+        match self.engine.http.call(&call).await {
+            Ok(answer) => self.record(path, "http", &input, answer).await,
+            Err(error) => Ok(Stepped::Failed(error)),
+        }
+    }
+
+    /// Starts another workflow's run, once, and waits for its end.
+    async fn call(&mut self, path: &str, workflow: &str, params: &Value) -> Result<Stepped, Halt> {
+        let (begin, end) = (format!("{path}#run"), format!("{path}#end"));
+        let run_id = if let Some(begun) = self.done(&begin) {
+            begun["run"].as_str().and_then(|id| id.parse().ok())
+        } else {
+            let organization = self.run.lease.organization_id;
+            let called = match self.engine.definitions.called(organization, workflow).await {
+                Ok(called) => called,
+                Err(error) => return Ok(Stepped::Failed(error)),
+            };
+            let checkpoint = self.checkpoint(&begin, "call", params);
+            let cx = self.cx().with_checkpoint(checkpoint);
+            let new = self.called(&cx, path, workflow, called, params);
+            Some(self.engine.runs.start_from(&cx, &new).await?)
+        };
+        let Some(run_id) = run_id else {
+            return Ok(failed(
+                "run_lost",
+                "The run that was called cannot be found.",
+            ));
+        };
+        let awaited = [StoredAwaited {
+            kind: "workflow_run.finished".to_owned(),
+            about: Some(Uuid::from(run_id)),
+        }];
+        if self.wait_once(&end, "wait", &awaited, None).await? == Settled::Sleeping {
+            return Ok(Stepped::Sleeping);
+        }
+        let (status, output) = self.engine.runs.outcome_of(&self.cx(), run_id).await?;
+        if status == "done" || status == "skipped" {
+            self.record(path, "call", params, output).await
+        } else {
+            let message = format!("The run of {workflow:?} that was called ended as {status}.");
+            Ok(failed("call_failed", &message))
+        }
+    }
+
+    fn called(
+        &self,
+        cx: &Cx,
+        path: &str,
+        workflow: &str,
+        called: crate::definitions::Called,
+        params: &Value,
+    ) -> NewRun {
+        NewRun {
+            organization_id: cx.organization_id,
+            id: cx.new_id(),
+            workflow: workflow.to_owned(),
+            version: called.version,
+            definition: None,
+            title: called.title,
+            idempotency_key: Some(format!("{}:{path}", self.run.lease.run_id)),
+            concurrency: None,
+            trigger: json!({"kind": "call", "run": self.run.lease.run_id}),
+            params: params.clone(),
+            wake_at: cx.now,
+            parent: Some((self.run.lease.run_id, path.to_owned())),
+            on_behalf_of: self.run.on_behalf_of,
+            created_at: cx.now,
+        }
+    }
+
+    async fn wait(
+        &mut self,
+        path: &str,
+        kind: &'static str,
+        awaited: &[StoredAwaited],
+        until: Option<Timestamp>,
+    ) -> Result<Stepped, Halt> {
+        Ok(match self.wait_once(path, kind, awaited, until).await? {
+            Settled::Answered(answer) => Stepped::Done(answer),
+            Settled::Sleeping => Stepped::Sleeping,
+        })
+    }
+
+    /// Waits, writing down what for unless that is done. A wait that was answered keeps its answer.
+    async fn wait_once(
+        &mut self,
+        path: &str,
+        kind: &'static str,
+        awaited: &[StoredAwaited],
+        until: Option<Timestamp>,
+    ) -> Result<Settled, Halt> {
+        if let Some(answer) = self.done(path) {
+            return Ok(Settled::Answered(answer));
+        }
+        let runs = &self.engine.runs;
+        if !self.steps.contains_key(path) {
+            let changes: Vec<Value> = awaited
+                .iter()
+                .map(|a| json!({"kind": a.kind, "about": a.about}))
+                .collect();
+            let input = json!({"until": until, "changes": changes});
+            let checkpoint = self.checkpoint(path, kind, &input);
+            runs.register_wait(&self.cx(), &checkpoint, awaited, until)
+                .await?;
+            self.steps.insert(path.to_owned(), StepRecord::Started);
+        }
+        let settled = runs.settle_wait(&self.cx(), &self.run.lease, path).await?;
+        if let Settled::Answered(answer) = &settled {
+            let record = StepRecord::Done(answer.clone());
+            self.steps.insert(path.to_owned(), record);
+        }
+        Ok(settled)
+    }
+
+    /// Writes down what a step answered.
+    async fn record(
+        &self,
+        path: &str,
+        kind: &'static str,
+        input: &Value,
+        answer: Value,
+    ) -> Result<Stepped, Halt> {
+        let cx = self
+            .cx()
+            .with_checkpoint(self.checkpoint(path, kind, input));
+        self.engine.runs.record(&cx, &answer).await?;
+        Ok(Stepped::Done(answer))
+    }
+
+    /// The answer of a step that is done.
+    fn done(&self, path: &str) -> Option<Value> {
+        let shown = self.steps.get(&format!("{path}/shown"));
+        match shown.or_else(|| self.steps.get(path)) {
+            Some(StepRecord::Done(answer)) => Some(answer.clone()),
+            _ => None,
+        }
+    }
+
+    fn cx(&self) -> Cx {
+        self.engine.cx(self.run, self.held)
+    }
+
+    fn checkpoint(&self, path: &str, kind: &'static str, input: &Value) -> Checkpoint {
+        let mut checkpoint = self.engine.checkpoint(self.run, path, kind);
+        checkpoint.input = input.clone();
+        checkpoint
+    }
+}
+
+/// What kind of step an action is, as it is written down.
+pub(crate) fn kind_of(action: &Action) -> &'static str {
+    match action {
+        Action::Operation { .. } => "operation",
+        Action::Wait { .. } => "wait",
+        Action::Approve { .. } => "approve",
+        Action::Http { .. } => "http",
+        Action::Call { .. } => "call",
+        Action::Emit { .. } => "emit",
+        Action::Agent { .. } => "agent",
+        Action::Keep { .. } => "keep",
+    }
+}
+
+enum Asked {
+    NotNeeded,
+    Refused(Failure),
+    For([u8; 32]),
+}
+
+enum Decided {
+    Sleeping,
+    Failed(StepError),
+    As(Value),
+}
+
+fn stored(changes: &[Awaited]) -> Vec<StoredAwaited> {
+    changes
+        .iter()
+        .map(|awaited| StoredAwaited {
+            kind: awaited.kind.clone(),
+            about: awaited.about,
+        })
+        .collect()
+}
+
+fn failed(code: &str, message: &str) -> Stepped {
+    Stepped::Failed(step_error(code, message, false))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "what every step returns")]
+fn refused(failure: &Failure) -> Result<Stepped, Halt> {
+    Ok(Stepped::Failed(error_of(failure)))
+}
+
+/// Whether another try may help: when something was away or in the way, not when the world says no.
+fn error_of(failure: &Failure) -> StepError {
+    use domain::FaultKind::{Internal, Limited, Unavailable};
+    let in_the_way = matches!(failure.code, "contended" | "already_done");
+    let passing = matches!(failure.kind, Internal | Limited | Unavailable);
+    step_error(failure.code, &failure.message, in_the_way || passing)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("text takes everything");
+        text
+    })
+}
+
+fn read_digest(text: &str) -> Option<[u8; 32]> {
+    let bytes: Option<Vec<u8>> = (0..text.len() / 2)
+        .map(|i| u8::from_str_radix(text.get(i * 2..i * 2 + 2)?, 16).ok())
+        .collect();
+    bytes?.try_into().ok()
+}
