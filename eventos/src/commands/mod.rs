@@ -11,6 +11,7 @@ mod serve;
 mod token;
 mod work;
 mod workflow;
+mod workflow_print;
 
 use std::process::ExitCode;
 

@@ -203,6 +203,12 @@ fn sentence(text: &str, next: &str) -> String {
     format!("{first}{}. {next}", letters.as_str().trim_end_matches('.'))
 }
 
+/// `2027-01-11 09:00 UTC`
+fn utc(at: Timestamp) -> String {
+    let text = at.to_string();
+    format!("{} UTC", text.get(..16).unwrap_or(&text).replace('T', " "))
+}
+
 fn unknown() -> Response {
     message(
         StatusCode::NOT_FOUND,
@@ -237,9 +243,11 @@ fn page(approval: &Approval, has_ended: bool, outcome: Option<&str>) -> Response
     }
     let _ = write!(
         body,
-        "<p>{} asks. {}</p>",
-        escaped(&approval.requested_by),
-        escaped(&approval.reason)
+        "<p>{}</p>",
+        escaped(&sentence(
+            &format!("{} asks", approval.requested_by),
+            &approval.reason
+        ))
     );
     if !approval.preview.is_empty() {
         let heading = if is_open {
@@ -276,26 +284,14 @@ fn page(approval: &Approval, has_ended: bool, outcome: Option<&str>) -> Response
              <div class=\"buttons\"><button class=\"yes\" name=\"decision\" value=\"approved\">Approve</button>\
              <button name=\"decision\" value=\"rejected\">Reject</button></div></form>\
              <p class=\"small\">Until {}. It runs once, and only if it still does exactly this.</p>",
-            escaped(
-                &approval
-                    .expires_at
-                    .to_string()
-                    .replace('T', " ")
-                    .replace('Z', " UTC")
-            ),
+            utc(approval.expires_at),
         );
     } else {
         if let (Some(by), Some(at)) = (&approval.decided_by, approval.decided_at) {
-            let at = at.to_string();
-            let at = at
-                .split('.')
-                .next()
-                .unwrap_or(&at)
-                .replace('T', " ")
-                .replace('Z', "");
+            let at = utc(at);
             let _ = write!(
                 body,
-                "<p class=\"small\">Decided by {} at {at} UTC.</p>",
+                "<p class=\"small\">Decided by {} at {at}.</p>",
                 escaped(by)
             );
         }

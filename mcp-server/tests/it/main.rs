@@ -8,6 +8,7 @@
     reason = "a table of cases is read from top to bottom"
 )]
 
+mod approving;
 mod calling;
 mod client;
 mod confirming;

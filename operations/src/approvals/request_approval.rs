@@ -184,16 +184,15 @@ impl RequestApproval {
         };
         let title = match (self.title, operation) {
             (Some(title), _) if !title.trim().is_empty() => title,
-            (_, Some(operation)) => match preview.first() {
-                Some(first) => format!("{}: {first}", operation.replace('_', " ")),
-                None => operation.replace('_', " "),
-            },
+            (_, Some(operation)) => preview
+                .first()
+                .map_or_else(|| operation.replace('_', " "), |first| brief(first)),
             _ => return Err(RequestApprovalError::TitleMissing),
         };
         let title: String = domain::text::clean(&title).chars().take(TITLE).collect();
         let expires_at = self
             .expires_at
-            .unwrap_or_else(|| cx.now.plus_seconds(PATIENCE));
+            .unwrap_or_else(|| whole_seconds(cx.now.plus_seconds(PATIENCE)));
         if expires_at <= cx.now {
             return Err(RequestApprovalError::ExpiresInThePast(expires_at));
         }
@@ -279,6 +278,22 @@ impl RequestApproval {
                 status,
             },
         ))
+    }
+}
+
+/// People read it.
+fn whole_seconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_microseconds(at.as_microseconds() / 1_000_000 * 1_000_000)
+}
+
+/// The first sentence of a summary.
+fn brief(summary: &str) -> String {
+    let first = summary.split(". ").next().unwrap_or(summary);
+    let short: String = first.chars().take(160).collect();
+    if short.len() < first.len() {
+        format!("{short}…")
+    } else {
+        short
     }
 }
 

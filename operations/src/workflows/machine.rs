@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{
+    check::MAIL,
     document::{EndStatus, OnError, Otherwise},
     expression::{Expression, Scope},
     plan::{Act, Plan, StepPlan},
@@ -199,10 +200,20 @@ impl Machine {
         scope: &Scope,
     ) -> Result<Result<Action, Outcome>, StepError> {
         Ok(Ok(match act {
-            Act::Operation { name, with } => Action::Operation {
-                name: name.clone(),
-                input: with.render(scope)?,
-            },
+            Act::Operation { name, with } => {
+                let mut input = with.render(scope)?;
+                if name == MAIL
+                    && let Some(fields) = input.as_object_mut()
+                {
+                    // The same step of the same run sends nobody the same message twice.
+                    let key = || format!("{}/{path}", self.start.run_id).into();
+                    fields.entry("dedupe_key").or_insert_with(key);
+                }
+                Action::Operation {
+                    name: name.clone(),
+                    input,
+                }
+            }
             Act::Wait {
                 until,
                 length,

@@ -7,6 +7,7 @@
 
 pub mod changes;
 mod check;
+mod check_steps;
 mod definition;
 mod document;
 mod dry_run_workflow;
