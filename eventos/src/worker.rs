@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Result, anyhow, ensure};
 use operations::App;
 use store::Store;
-use workflows::{NoDefinitions, Options, Worker};
+use workflows::{Options, StoredDefinitions, Worker};
 
 use crate::{config::Config, config::Secret};
 
@@ -27,7 +27,8 @@ pub(crate) fn prepare(store: &Store, config: &Config, name: Option<String>) -> R
         burst: 0,
     };
     let app = App::new(store.clone(), limits);
-    let worker = Worker::new(app, store.clone(), Arc::new(NoDefinitions), options);
+    let definitions = Arc::new(StoredDefinitions::new(app.clone()));
+    let worker = Worker::new(app, store.clone(), definitions, options);
     worker.map_err(|error| anyhow!(error.message))
 }
 

@@ -52,6 +52,7 @@ impl Serve {
             demo::load(&opened.database.store).await?;
         }
         home::found_first(&opened.app, &config).await?;
+        workflows::sync_library(&opened.app).await?;
         let key = home::sealing_key(&config.data_dir)?;
         let stop = CancellationToken::new();
         let watch = opened.database.keep_running(&stop);

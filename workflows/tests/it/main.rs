@@ -8,6 +8,7 @@
 mod cron;
 mod failpoints;
 mod kill_loop;
+mod library;
 mod model;
 mod restart;
 mod stage;
