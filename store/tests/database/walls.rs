@@ -10,6 +10,8 @@ const SHARED: &[&str] = &[
     "users",
     // connections' own agreements: no rights, no business data, only for the system role
     "client_session",
+    // how far the dispatcher has come in everybody's changes; only for the system role
+    "workflow_cursor",
     // sqlx's list of applied migrations; the application's roles have no grant on it
     "_sqlx_migrations",
 ];
@@ -99,7 +101,11 @@ async fn the_system_role_sees_only_what_it_was_granted() {
             "client_session",
             "member",
             "organization",
-            "users"
+            "users",
+            "workflow_cursor",
+            "workflow_fire",
+            "workflow_run",
+            "workflow_wait"
         ]
     );
 }
