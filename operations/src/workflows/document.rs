@@ -12,7 +12,7 @@ use super::{duration::Span, schedule::CatchUp};
 /// zone), `run` (id, started_at), `trigger`, `change` (what started it), `params`, and each earlier step's answer under
 /// the step's id. CEL functions beside its own: now(), days(n), hours(n), minutes(n), local(time), and
 /// at_local(time, days, "18:00") for a clock time on a day before or after. Times in data are texts: timestamp(x).
-/// Filters in placeholders: `local`, `money`, and minijinja's own.
+/// Filters in placeholders: `local`, `day` (`day(-7)` is a week before), `money`, and minijinja's own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Document {

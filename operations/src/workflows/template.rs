@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
-use domain::{Timestamp, Zone};
+use domain::{LocalDate, Timestamp, Zone};
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value as Jinja,
     value::{Rest, Serde},
@@ -25,6 +25,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_fuel(Some(FUEL));
     environment.add_filter("local", local);
+    environment.add_filter("day", day);
     environment.add_filter("money", money);
     environment
 });
@@ -193,17 +194,39 @@ fn local(
     when: String,
     zone: Rest<String>,
 ) -> Result<String, Error> {
-    let refuse =
-        |error: domain::time::TimeError| Error::new(ErrorKind::InvalidOperation, error.to_string());
-    let home = state.lookup(ZONE).map(|zone| zone.to_string());
-    let zone = zone
-        .first()
-        .cloned()
-        .or(home)
-        .unwrap_or_else(|| "Etc/UTC".to_owned());
+    let zone = zone.first().cloned().unwrap_or_else(|| home(state));
     let when: Timestamp = when.parse().map_err(refuse)?;
     let zone: Zone = zone.parse().map_err(refuse)?;
     Ok(when.in_zone(&zone).readable())
+}
+
+/// `{{ when | day }}`: the day on the organization's calendar, such as 2027-02-04; `{{ when | day(-7) }}` is a week
+/// before it.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "filters take their arguments by value"
+)]
+fn day(state: &minijinja::State<'_, '_>, when: String, days: Rest<i32>) -> Result<String, Error> {
+    let when: Timestamp = when.parse().map_err(refuse)?;
+    let zone: Zone = home(state).parse().map_err(refuse)?;
+    let day = LocalDate::from(when.in_zone(&zone));
+    Ok(day
+        .plus_days(days.first().copied().unwrap_or_default())
+        .to_string())
+}
+
+/// The organization's zone, as the scope brought it.
+fn home(state: &minijinja::State<'_, '_>) -> String {
+    let home = state.lookup(ZONE).map(|zone| zone.to_string());
+    home.unwrap_or_else(|| "Etc/UTC".to_owned())
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "errors are passed on by value"
+)]
+fn refuse(error: domain::time::TimeError) -> Error {
+    Error::new(ErrorKind::InvalidOperation, error.to_string())
 }
 
 /// `{{ order.total | money }}`: an amount as people read it.
@@ -256,6 +279,10 @@ mod tests {
         assert_eq!(
             rendered(json!("{{ now() }}")),
             json!("2027-01-11T09:00:00Z")
+        );
+        assert_eq!(
+            rendered(json!("{{ person.at | day }} {{ person.at | day(-7) }}")),
+            rendered(json!("{{ person.at | day(0) }} {{ person.at | day(-7) }}"))
         );
         assert_eq!(
             rendered(json!("on {{ person.at | local }}")),

@@ -10,6 +10,8 @@ const SHARED: &[&str] = &[
     "users",
     // connections' own agreements: no rights, no business data, only for the system role
     "client_session",
+    // how far the dispatcher has come in everybody's changes; only for the system role
+    "workflow_cursor",
     // sqlx's list of applied migrations; the application's roles have no grant on it
     "_sqlx_migrations",
 ];
@@ -103,7 +105,14 @@ async fn the_system_role_sees_only_what_it_was_granted() {
             "suppression",
             "users",
             "webhook_delivery",
-            "webhook_endpoint"
+            "webhook_endpoint",
+            "workflow",
+            "workflow_cursor",
+            "workflow_fire",
+            "workflow_run",
+            "workflow_trigger",
+            "workflow_version",
+            "workflow_wait",
         ]
     );
 }

@@ -73,6 +73,10 @@ impl Stage {
     }
 
     /// A run of a script, not started.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "scripts are written where they are used"
+    )]
     pub(crate) fn new_run(&self, script: Value) -> NewRun {
         NewRun {
             organization_id: self.organization(),

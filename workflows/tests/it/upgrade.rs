@@ -27,7 +27,7 @@ async fn after_an_upgrade(keeps_old: bool) -> Value {
     };
     store(1, version(1));
     let mut run = stage.new_run(Value::Null);
-    run.workflow = "w".to_owned();
+    "w".clone_into(&mut run.workflow);
     let run = stage.runs().start(&run).await.unwrap().run_id;
     let worker = stage.work(stage.options("old"), Rig::default());
     stage.has_status(run, "waiting").await;
