@@ -1,7 +1,7 @@
 //! The seam to approvals: which operations a person decides about, asking, and reading the decision.
 
 use domain::{Cx, Recorded, Timestamp, fault::Failure};
-use operations::{App, catalog};
+use operations::{App, approvals::policy, catalog};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -55,12 +55,12 @@ pub type Asked<'a, T> = std::pin::Pin<Box<dyn Future<Output = Result<T, Failure>
 pub struct CatalogApprovals;
 
 impl Approvals for CatalogApprovals {
-    fn may_ask(&self, _operation: &str) -> bool {
-        false
+    fn may_ask(&self, operation: &str) -> bool {
+        policy::may_ask(operation)
     }
 
-    fn verdict(&self, _operation: &str, _input: &Value, _changes: &[Recorded]) -> Option<String> {
-        None
+    fn verdict(&self, operation: &str, input: &Value, changes: &[Recorded]) -> Option<String> {
+        policy::verdict(operation, input, changes).map(|reason| reason.text)
     }
 
     fn request<'a>(&'a self, app: &'a App, cx: &'a Cx, request: Request) -> Asked<'a, Uuid> {

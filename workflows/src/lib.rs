@@ -14,6 +14,7 @@ mod job;
 mod retry;
 mod scheduler;
 mod steps;
+mod stored;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod worker;
@@ -26,4 +27,5 @@ pub use http::Options as HttpOptions;
 pub use job::job;
 pub use retry::delay;
 pub use scheduler::Scheduler;
+pub use stored::StoredDefinitions;
 pub use worker::{Clock, Options, Worker};

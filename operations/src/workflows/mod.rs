@@ -44,7 +44,7 @@ pub use problem::Problem;
 pub use program::{Action, Awaited, End, Next, Program, Retry, Step, StepError};
 pub use save_workflow::{SaveWorkflow, SaveWorkflowError, SavedWorkflow};
 pub use schedule::{CatchUp, Schedule};
-pub use stored::{Enabled, load, scheduled, started_by};
+pub use stored::{Enabled, facts, load, scheduled, started_by};
 pub use sync_library::{LibraryWorkflow, SyncLibrary, SyncLibraryError, SyncedLibrary};
 
 pub(crate) use dry_run_workflow::PARAMS_WRONG;

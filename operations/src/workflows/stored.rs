@@ -1,11 +1,14 @@
 //! Stored workflows for the engine: what a change or the clock may start, and the definition of a version. Across
 //! organizations, because workers serve all of them.
 
-use domain::{OrganizationId, Timestamp, UserId, WorkflowId, Zone};
+use domain::{Actor, Cx, OrganizationId, Permissions, Timestamp, UserId, WorkflowId, Zone};
 use store::StoreError;
 
 use super::{definition::Definition, sql};
-use crate::App;
+use crate::{
+    App,
+    organizations::{self, Organization},
+};
 
 /// An enabled workflow of some organization.
 #[derive(Debug, Clone)]
@@ -81,4 +84,14 @@ fn parse(workflow: &str, body: &str) -> Option<Definition> {
             None
         }
     }
+}
+
+/// The facts of an organization that its runs see.
+pub async fn facts(app: &App, organization_id: OrganizationId) -> Result<Organization, StoreError> {
+    let actor = Actor::System {
+        reason: "workflows",
+    };
+    let cx = Cx::new(organization_id, actor, Permissions::NONE);
+    let mut tx = app.store().read(&cx).await?;
+    Ok(organizations::current(tx.conn()).await?)
 }
