@@ -75,7 +75,14 @@ fn simplify(schema: &mut Map<String, Value>) {
         // Doc comments are wrapped for source files; a model pays for each line break.
         let unwrapped = text
             .split("\n\n")
-            .map(|p| p.replace('\n', " "))
+            .map(|p| {
+                // An example keeps its lines.
+                if p.starts_with("```") {
+                    p.to_owned()
+                } else {
+                    p.replace('\n', " ")
+                }
+            })
             .collect::<Vec<_>>()
             .join("\n");
         schema.insert("description".into(), unwrapped.into());

@@ -146,7 +146,7 @@ impl Call<'_> {
         }
         let input = Value::Object(arguments);
         if approve::may_ask(offer)
-            && let Some(asked) = approve::run(&self, offer, &cx, &input).await
+            && let Some(asked) = Box::pin(approve::run(&self, offer, &cx, &input)).await
         {
             return Ok(asked.into());
         }

@@ -1,5 +1,6 @@
 //! Approvals over MCP: what the policy asks for waits for a person, and nothing that a model reaches decides.
 
+use domain::Cx;
 use operations::{
     CATALOG, Shelf,
     approvals::{DecideApproval, Decision},
@@ -75,7 +76,13 @@ async fn a_workflow_made_in_a_chat_is_switched_on_by_a_person_only() {
             decision: Decision::Approved,
             note: None,
         };
-        scene.run(decide).await.unwrap();
+        // The person decides today; the scene's own clock is another.
+        let person = Cx::new(
+            scene.cx.organization_id,
+            scene.cx.actor.clone(),
+            scene.cx.permissions,
+        );
+        scene.app.run(&person, decide).await.unwrap();
         assert_eq!(scheduled(&scene.app).await.unwrap().len(), 1);
         let look = json!({"tool": "get_approval", "arguments": {"approval": id}});
         let done = client.try_call("run_read_tool", look).await.unwrap();

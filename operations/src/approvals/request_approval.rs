@@ -11,7 +11,7 @@ use store::{StoreError, WriteTx};
 
 use super::{
     changes::ApprovalRequested,
-    model::{ApprovalStatus, digest},
+    model::{ApprovalStatus, Stored, digest},
     policy::{self, Reason},
     sql::{self, New},
 };
@@ -170,26 +170,20 @@ impl RequestApproval {
         tried: Option<Trial>,
     ) -> Result<(Option<ApprovalRequested>, RequestedApproval), RequestApprovalError> {
         let operation = self.operation.as_deref();
-        let (reason, decides) = match tried.as_ref().and_then(|tried| tried.reason.clone()) {
-            Some(reason) => (reason.text, reason.decides),
-            None => ("It was asked for.".to_owned(), Role::Manager),
+        let policy = tried.as_ref().and_then(|tried| tried.reason.clone());
+        let (reason, decides) = match policy {
+            Some(policy) => (policy.text, policy.decides),
+            None => (
+                self.reason
+                    .unwrap_or_else(|| "It was asked for.".to_owned()),
+                self.decides.unwrap_or(Role::Manager),
+            ),
         };
-        let reason = self
-            .reason
-            .filter(|_| reason == "It was asked for.")
-            .unwrap_or(reason);
         let (preview, changes_digest) = match tried {
             Some(tried) => (tried.preview, Some(tried.digest)),
             None => (self.preview, None),
         };
-        let title = match (self.title, operation) {
-            (Some(title), _) if !title.trim().is_empty() => title,
-            (_, Some(operation)) => preview
-                .first()
-                .map_or_else(|| operation.replace('_', " "), |first| brief(first)),
-            _ => return Err(RequestApprovalError::TitleMissing),
-        };
-        let title: String = domain::text::clean(&title).chars().take(TITLE).collect();
+        let title = question(self.title, operation, &preview)?;
         let expires_at = self
             .expires_at
             .unwrap_or_else(|| whole_seconds(cx.now.plus_seconds(PATIENCE)));
@@ -205,28 +199,18 @@ impl RequestApproval {
         let mut replaces = None;
         if run_id.is_none() && operation.is_some() {
             let open = sql::open(tx.conn(), cx, &requester, operation, &input_digest).await?;
-            match open {
-                Some(open)
-                    if open.changes_digest.as_deref()
-                        == changes_digest.as_ref().map(<[u8; 32]>::as_slice) =>
-                {
-                    let answer = RequestedApproval {
-                        approval: open.id,
-                        title: open.title,
-                        reason: open.reason,
-                        preview: open.preview,
-                        expires_at: open.expires_at,
-                        status: open.status,
-                    };
-                    return Ok((None, answer));
-                }
-                open => replaces = open,
+            let shown = open
+                .as_ref()
+                .and_then(|open| open.changes_digest.as_deref());
+            if shown.is_some() && shown == changes_digest.as_ref().map(<[u8; 32]>::as_slice) {
+                return Ok((None, open.map(asked_before).ok_or(StoreError::Cancelled)?));
             }
+            replaces = open.map(|open| open.id);
         }
         let approval = cx.new_id::<ApprovalId>();
-        if let Some(old) = &replaces {
+        if let Some(old) = replaces {
             // What it would do has changed since it was asked: the new question takes its place.
-            sql::settle(tx.conn(), old.id, ApprovalStatus::Stale, None, None).await?;
+            sql::settle(tx.conn(), old, ApprovalStatus::Stale, None, None).await?;
         }
         let path = self
             .path
@@ -246,19 +230,12 @@ impl RequestApproval {
             permissions: cx.permissions,
             run_id,
             path: path.as_deref().filter(|_| run_id.is_some()),
-            decides: self.decides.unwrap_or(decides),
+            decides,
             expires_at,
         };
         sql::insert(tx.conn(), cx, &new).await?;
         if let Some(old) = replaces {
-            sql::settle(
-                tx.conn(),
-                old.id,
-                ApprovalStatus::Stale,
-                None,
-                Some(approval),
-            )
-            .await?;
+            sql::settle(tx.conn(), old, ApprovalStatus::Stale, None, Some(approval)).await?;
         }
         let change = ApprovalRequested {
             approval_id: approval,
@@ -279,6 +256,34 @@ impl RequestApproval {
             },
         ))
     }
+}
+
+/// The question that is open already.
+fn asked_before(open: Stored) -> RequestedApproval {
+    RequestedApproval {
+        approval: open.id,
+        title: open.title,
+        reason: open.reason,
+        preview: open.preview,
+        expires_at: open.expires_at,
+        status: open.status,
+    }
+}
+
+/// The question in one line: as given, or from what would be done.
+fn question(
+    given: Option<String>,
+    operation: Option<&str>,
+    preview: &[String],
+) -> Result<String, RequestApprovalError> {
+    let title = match (given, operation) {
+        (Some(title), _) if !title.trim().is_empty() => title,
+        (_, Some(operation)) => preview
+            .first()
+            .map_or_else(|| operation.replace('_', " "), |first| brief(first)),
+        _ => return Err(RequestApprovalError::TitleMissing),
+    };
+    Ok(domain::text::clean(&title).chars().take(TITLE).collect())
 }
 
 /// People read it.

@@ -118,6 +118,7 @@ mod tests {
     use domain::Permissions;
     use serde_json::json;
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads better at its callers")]
     fn setting(run: WorkflowRunId, value: Value) -> SetRunVariables {
         SetRunVariables {
             run,

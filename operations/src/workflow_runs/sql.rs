@@ -255,3 +255,48 @@ pub(super) async fn set_version(
     .await?;
     Ok(())
 }
+
+/// Runs as the engine would leave them, for tests.
+#[cfg(test)]
+pub(super) mod fixture {
+    use domain::WorkflowRunId;
+
+    use crate::testing::Scene;
+
+    /// Writes steps as the engine would.
+    pub(crate) async fn with_steps(scene: &Scene, run: WorkflowRunId, steps: &[(&str, &str)]) {
+        let mut conn = scene.database.owner().await;
+        for (number, (path, status)) in steps.iter().enumerate() {
+            let second = i64::try_from(number).unwrap();
+            sqlx::query(
+                "insert into workflow_step (organization_id, run_id, path, kind, status, input, output, error, tries, started_at, finished_at, epoch) \
+                 values ($1, $2, $3, 'operation', $4, '{\"token\": \"eos_secret\"}', case $4 when 'done' then '{}'::jsonb end, \
+                   case $4 when 'failed' then '{\"code\": \"broken\", \"message\": \"it broke\"}'::jsonb end, 1, $5, $5, 1)",
+            )
+            .bind(scene.cx.organization_id)
+            .bind(run)
+            .bind(path)
+            .bind(status)
+            .bind(scene.cx.now.plus_seconds(second))
+            .execute(&mut conn)
+            .await
+            .unwrap();
+        }
+    }
+
+    /// Puts a run into a state, as the engine would.
+    pub(crate) async fn in_state(scene: &Scene, run: WorkflowRunId, status: &str) {
+        let mut conn = scene.database.owner().await;
+        sqlx::query(
+            "update workflow_run set status = $2, finished_at = case when $2 in ('done', 'dead') then created_at end, \
+               lease_owner = case when $2 = 'running' then 'w' end, lease_until = case when $2 = 'running' then now() end, \
+               error = case when $2 = 'dead' then '{\"path\": \"call\", \"code\": \"broken\", \"message\": \"it broke\"}'::jsonb end \
+             where id = $1",
+        )
+        .bind(run)
+        .bind(status)
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    }
+}

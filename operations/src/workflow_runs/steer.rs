@@ -50,7 +50,7 @@ impl Operation for CancelWorkflowRun {
 }
 
 /// Stop a run of a workflow for now. A step that has begun may still end; nothing further is done until
-/// resume_workflow_run.
+/// `resume_workflow_run`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PauseWorkflowRun {
     /// Its id, run_….

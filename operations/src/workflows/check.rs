@@ -335,7 +335,7 @@ impl Checker<'_> {
     pub(super) fn template(&mut self, value: &Value, path: &str, names: &[String]) -> Template {
         let mut refused = Vec::new();
         let template = Template::parse(value, path, &mut |path, error| {
-            refused.push((path.to_owned(), error))
+            refused.push((path.to_owned(), error));
         });
         for (path, error) in refused {
             let next = "Placeholders look like {{ change.order_id }}.";

@@ -10,7 +10,7 @@ use super::{
         ACTIONS, Checker, DEPTH, ITEMS, MAIL, MOST_ITEMS, NAME_FORM, STEPS, TAKEN, default_reason,
         is_name,
     },
-    document::{EachRule, Method, OnError, Otherwise, StepRule, WaitRule},
+    document::{ApproveRule, EachRule, EndRule, Method, OnError, Otherwise, StepRule, WaitRule},
     duration::Span,
     plan::{Act, StepPlan},
     problem::{below, did_you_mean},
@@ -158,7 +158,7 @@ impl Checker<'_> {
         names: &mut Vec<String>,
         depth: usize,
     ) -> Option<Act> {
-        let mut acts: Vec<(&str, Option<Act>)> = Vec::new();
+        let mut acts: Vec<(&'static str, Option<Act>)> = Vec::new();
         let with = |rule: &StepRule| Value::Object(rule.with.clone().unwrap_or_default());
         if let Some(name) = rule.operation.clone() {
             let act = self.operation(
@@ -181,21 +181,8 @@ impl Checker<'_> {
             acts.push(("wait", self.wait(&wait, &below(path, "wait"), names)));
         }
         if let Some(approve) = rule.approve.clone() {
-            let path = below(path, "approve");
-            acts.push((
-                "approve",
-                Some(Act::Approve {
-                    title: self.template(&approve.title.into(), &below(&path, "title"), names),
-                    show: self.template(
-                        &approve.show.unwrap_or(Value::Null),
-                        &below(&path, "show"),
-                        names,
-                    ),
-                    expires: approve.expires.unwrap_or(Span::days(3)),
-                    on_reject: approve.on_reject.unwrap_or(Otherwise::End),
-                    on_expire: approve.on_expire.unwrap_or(Otherwise::End),
-                }),
-            ));
+            let act = self.approve(approve, &below(path, "approve"), names);
+            acts.push(("approve", Some(act)));
         }
         if let Some(each) = &mut rule.each {
             acts.push((
@@ -214,32 +201,63 @@ impl Checker<'_> {
             ));
         }
         if let Some(end) = rule.end.clone() {
-            let path = below(path, "end");
-            acts.push((
-                "end",
-                Some(Act::End {
-                    status: end.status,
-                    reason: self.template(
-                        &end.reason
-                            .unwrap_or_else(|| default_reason(end.status))
-                            .into(),
-                        &below(&path, "reason"),
-                        names,
-                    ),
-                    output: self.template(
-                        &end.output.unwrap_or_else(|| json!({})),
-                        &below(&path, "output"),
-                        names,
-                    ),
-                }),
-            ));
+            let act = self.end(end, &below(path, "end"), names);
+            acts.push(("end", Some(act)));
         }
+        acts.extend(self.acts_outside(rule, path, names));
+        let given: Vec<&str> = acts.iter().map(|(name, _)| *name).collect();
+        if given.len() == 1 {
+            return acts.pop().and_then(|(_, act)| act);
+        }
+        let message = if given.is_empty() {
+            "The step does nothing.".to_owned()
+        } else {
+            format!("The step has {}.", given.join(" and "))
+        };
+        self.problems.add(
+            path,
+            message,
+            format!("A step has exactly one of {ACTIONS}."),
+        );
+        None
+    }
+
+    fn approve(&mut self, approve: ApproveRule, path: &str, names: &[String]) -> Act {
+        let show = approve.show.unwrap_or(Value::Null);
+        Act::Approve {
+            title: self.template(&approve.title.into(), &below(path, "title"), names),
+            show: self.template(&show, &below(path, "show"), names),
+            expires: approve.expires.unwrap_or(Span::days(3)),
+            on_reject: approve.on_reject.unwrap_or(Otherwise::End),
+            on_expire: approve.on_expire.unwrap_or(Otherwise::End),
+        }
+    }
+
+    fn end(&mut self, end: EndRule, path: &str, names: &[String]) -> Act {
+        let reason = end.reason.unwrap_or_else(|| default_reason(end.status));
+        let output = end.output.unwrap_or_else(|| json!({}));
+        Act::End {
+            status: end.status,
+            reason: self.template(&reason.into(), &below(path, "reason"), names),
+            output: self.template(&output, &below(path, "output"), names),
+        }
+    }
+
+    /// The actions that reach beyond this run: other workflows, other systems, agents.
+    fn acts_outside(
+        &mut self,
+        rule: &StepRule,
+        path: &str,
+        names: &[String],
+    ) -> Vec<(&'static str, Option<Act>)> {
+        let mut acts: Vec<(&str, Option<Act>)> = Vec::new();
+        let with = Value::Object(rule.with.clone().unwrap_or_default());
         let with_path = below(path, "with");
         if let Some(name) = rule.emit.clone() {
             acts.push((
                 "emit",
                 Some(Act::Emit {
-                    with: self.template(&with(rule), &with_path, names),
+                    with: self.template(&with, &with_path, names),
                     name,
                 }),
             ));
@@ -248,7 +266,7 @@ impl Checker<'_> {
             acts.push((
                 "call",
                 Some(Act::Call {
-                    with: self.template(&with(rule), &with_path, names),
+                    with: self.template(&with, &with_path, names),
                     workflow,
                 }),
             ));
@@ -276,58 +294,54 @@ impl Checker<'_> {
                 }),
             ));
         }
-        if let Some(agent) = rule.agent.clone() {
-            let budget = rule.budget_usd.unwrap_or(0.5);
-            if !(0.0..=1_000.0).contains(&budget) {
-                self.problems.add(
-                    &below(path, "budget_usd"),
-                    format!("{budget} is no budget."),
-                    "Give 0 to 1000.",
-                );
-            }
-            if rule
-                .output
-                .as_ref()
-                .is_none_or(|output| !output.is_object())
-            {
-                let next =
-                    "Give the JSON Schema of the answer, so that later steps know what to expect.";
-                self.problems.add(
-                    &below(path, "output"),
-                    "An agent's answer needs a schema.",
-                    next,
-                );
-            }
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "the range was just checked"
-            )]
-            let budget_micro_usd = (budget * 1e6).round() as i64;
-            acts.push((
-                "agent",
-                Some(Act::Agent {
-                    agent,
-                    with: self.template(&with(rule), &with_path, names),
-                    output: rule.output.clone().unwrap_or_default(),
-                    budget_micro_usd,
-                }),
-            ));
+        acts.extend(self.agent(rule, path, names));
+        acts
+    }
+
+    fn agent(
+        &mut self,
+        rule: &StepRule,
+        path: &str,
+        names: &[String],
+    ) -> Option<(&'static str, Option<Act>)> {
+        let agent = rule.agent.clone()?;
+        let with = Value::Object(rule.with.clone().unwrap_or_default());
+        let with_path = below(path, "with");
+        let budget = rule.budget_usd.unwrap_or(0.5);
+        if !(0.0..=1_000.0).contains(&budget) {
+            self.problems.add(
+                &below(path, "budget_usd"),
+                format!("{budget} is no budget."),
+                "Give 0 to 1000.",
+            );
         }
-        let given: Vec<&str> = acts.iter().map(|(name, _)| *name).collect();
-        if given.len() == 1 {
-            return acts.pop().and_then(|(_, act)| act);
+        if rule
+            .output
+            .as_ref()
+            .is_none_or(|output| !output.is_object())
+        {
+            let next =
+                "Give the JSON Schema of the answer, so that later steps know what to expect.";
+            self.problems.add(
+                &below(path, "output"),
+                "An agent's answer needs a schema.",
+                next,
+            );
         }
-        let message = if given.is_empty() {
-            "The step does nothing.".to_owned()
-        } else {
-            format!("The step has {}.", given.join(" and "))
-        };
-        self.problems.add(
-            path,
-            message,
-            format!("A step has exactly one of {ACTIONS}."),
-        );
-        None
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the range was just checked"
+        )]
+        let budget_micro_usd = (budget * 1e6).round() as i64;
+        Some((
+            "agent",
+            Some(Act::Agent {
+                agent,
+                with: self.template(&with, &with_path, names),
+                output: rule.output.clone().unwrap_or_default(),
+                budget_micro_usd,
+            }),
+        ))
     }
 
     /// Checks an operation against the catalog: it exists, a workflow may run it, and it has these fields.

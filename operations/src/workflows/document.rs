@@ -9,9 +9,9 @@ use super::{duration::Span, schedule::CatchUp};
 /// A workflow: when it starts and what it does then. Conditions (`if`, `when`, `until`, `in`, `key`, `about`) are CEL
 /// expressions; texts under `with`, `set`, `email`, `http`, `approve` and `end` may have `{{ }}` placeholders
 /// (minijinja), and a text that is one placeholder keeps its type. Both see `organization` (id, name, slug, currency,
-/// zone), `run` (id, started_at), `trigger`, `change` (what started it), `params`, and each earlier step's answer under
-/// the step's id. CEL functions beside its own: now(), days(n), hours(n), minutes(n), local(time), and
-/// at_local(time, days, "18:00") for a clock time on a day before or after. Times in data are texts: timestamp(x).
+/// zone), `run` (id, `started_at`), `trigger`, `change` (what started it), `params`, and each earlier step's answer under
+/// the step's id. CEL functions beside its own: `now()`, `days(n)`, `hours(n)`, `minutes(n)`, `local(time)`, and
+/// `at_local(time, days, "18:00")` for a clock time on a day before or after. Times in data are texts: `timestamp(x)`.
 /// Filters in placeholders: `local`, `day` (`day(-7)` is a week before), `money`, and minijinja's own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -140,7 +140,7 @@ domain::text_enum! {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConcurrencyRule {
-    /// What tells runs apart, such as change.event_id; sees `trigger`, `change` and `params`.
+    /// What tells runs apart, such as change.`event_id`; sees `trigger`, `change` and `params`.
     pub key: String,
     /// What happens to a start while another run has the same key; queue when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -175,10 +175,10 @@ pub struct StepRule {
     /// Runs an operation of the catalog, exactly once; `with` is its input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
-    /// Sends mail: the input of the operation queue_message.
+    /// Sends mail: the input of the operation `queue_message`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Map<String, Value>>,
-    /// Waits for a time, a change, or whichever comes first. Answers {woken_by: time} or {woken_by: kind, change}.
+    /// Waits for a time, a change, or whichever comes first. Answers {`woken_by`: time} or {`woken_by`: kind, change}.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<WaitRule>,
     /// Asks a person. Answers {decision: approved, rejected or expired, by, note}.
@@ -226,7 +226,7 @@ pub struct StepRule {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WaitRule {
-    /// Until this time: timestamp(event.starts_at) - days(1). A time that has passed does not wait.
+    /// Until this time: timestamp(event.`starts_at`) - days(1). A time that has passed does not wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
     /// This long, from when the step is reached.
@@ -235,7 +235,7 @@ pub struct WaitRule {
     /// Or until a change of one of these kinds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<OneOrMany>,
-    /// What the change must be about: an id, such as change.event_id.
+    /// What the change must be about: an id, such as change.`event_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
 }

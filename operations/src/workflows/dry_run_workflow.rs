@@ -27,14 +27,14 @@ const SHOWN: usize = 400;
 
 /// Try a workflow: reads run for real, writes are tried and taken back, waits pass at once, questions are answered
 /// with yes, nothing is sent. Give a stored one's name or a definition as yaml, and the payload of the change that
-/// would start it (docs/changes.md; real ids from list_changes).
+/// would start it (docs/changes.md; real ids from `list_changes`).
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DryRunWorkflow {
     /// A stored workflow.
     pub workflow: Option<String>,
     /// Or a definition.
     pub yaml: Option<String>,
-    /// What `change` is: {"order_id": "ord_…"}.
+    /// What `change` is: {"`order_id`": "ord_…"}.
     pub change: Option<Map<String, Value>>,
     /// What `params` are.
     pub params: Option<Map<String, Value>>,
@@ -181,10 +181,9 @@ impl Trial<'_> {
         let mut machine = definition.machine(start);
         while self.steps.len() < STEPS {
             match machine.next(self.now) {
-                Err(error) => return ("failed", error.message),
+                Err(error) | Ok(Next::End(End::Failed(error))) => return ("failed", error.message),
                 Ok(Next::End(End::Done(_))) => return ("done", String::new()),
                 Ok(Next::End(End::Skipped(why))) => return ("skipped", why),
-                Ok(Next::End(End::Failed(error))) => return ("failed", error.message),
                 Ok(Next::Do(step)) => {
                     // Values that only depend on the clock are kept by the machine's own steps; nobody asks for them.
                     if let (Action::Keep { value }, true) = (
@@ -445,6 +444,7 @@ steps:
     http: { url: "https://example.org/x", body: { status: "{{ order.status }}" } }
 "#;
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads better at its callers")]
     fn trying(change: Value) -> DryRunWorkflow {
         DryRunWorkflow {
             yaml: Some(CANCEL.to_owned()),

@@ -14,7 +14,7 @@ use super::{
 use crate::{App, Effect, Operation, organizations};
 
 /// Switch a workflow on: from now on it starts by itself, in exactly this version. A person approves it; the answer
-/// then says how, and get_approval what came of it.
+/// then says how, and `get_approval` what came of it.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct EnableWorkflow {
     /// Its name.
@@ -52,7 +52,7 @@ impl Operation for EnableWorkflow {
         let found = version(tx.conn(), &self.workflow, self.version.or(newest)).await?;
         let home = organizations::current(tx.conn()).await?.zone;
         let definition = found.definition;
-        if found.stored.enabled_version == Some(found.version) {
+        if found.stored.enabled_version == Some(found.number) {
             let workflow = found.stored.seen(cx, &definition, &home);
             return Ok(tx
                 .unchanged(SwitchedWorkflow {
@@ -61,7 +61,7 @@ impl Operation for EnableWorkflow {
                 })
                 .await?);
         }
-        let enabled = Some((found.version, cx.actor.user_id(), definition.triggers()));
+        let enabled = Some((found.number, cx.actor.user_id(), definition.triggers()));
         let stored = sql::switch(tx.conn(), cx, found.stored.id, enabled).await?;
         let workflow = stored.seen(cx, &definition, &home);
         let next = match workflow.next_starts.first() {
@@ -73,7 +73,7 @@ impl Operation for EnableWorkflow {
             workflow_id: workflow.id,
             workflow: workflow.name.clone(),
             title: workflow.title.clone(),
-            version: found.version,
+            version: found.number,
             starts: workflow.starts.clone(),
             steps: definition.outline(),
         };
@@ -83,7 +83,7 @@ impl Operation for EnableWorkflow {
     }
 }
 
-/// Switch a workflow off: it no longer starts. Runs that have begun go on; cancel_workflow_run ends them.
+/// Switch a workflow off: it no longer starts. Runs that have begun go on; `cancel_workflow_run` ends them.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct DisableWorkflow {
     /// Its name.

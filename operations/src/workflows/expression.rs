@@ -174,7 +174,7 @@ impl Expression {
         })
     }
 
-    fn failed(&self, what: String) -> StepError {
+    fn failed(&self, what: impl std::fmt::Display) -> StepError {
         StepError {
             code: "expression_failed".to_owned(),
             message: format!("`{}` {what}", self.source),

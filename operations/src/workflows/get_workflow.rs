@@ -46,7 +46,7 @@ impl Operation for GetWorkflow {
         let mut tx = app.store().read(cx).await?;
         let Version {
             stored,
-            version,
+            number: version,
             yaml,
             definition,
         } = version(tx.conn(), &self.workflow, self.version).await?;
@@ -94,7 +94,7 @@ impl Operation for ListWorkflows {
 /// One version of a stored workflow.
 pub(crate) struct Version {
     pub(crate) stored: Stored,
-    pub(crate) version: i32,
+    pub(crate) number: i32,
     pub(crate) yaml: String,
     pub(crate) definition: Definition,
 }
@@ -123,7 +123,7 @@ pub(crate) async fn version(
         })?;
     Ok(Version {
         stored,
-        version,
+        number: version,
         yaml,
         definition,
     })

@@ -356,7 +356,7 @@ impl Machine {
                 Flow::Do(step) => return Ok(Outcome::Do(step)),
                 Flow::End(end) => return Ok(Outcome::End(end)),
                 Flow::Failed(_, error) if step.on_error == OnError::Continue => {
-                    answers.push(told(&error))
+                    answers.push(told(&error));
                 }
                 Flow::Failed(path, error) => return Ok(Outcome::Failed(path, error)),
             }

@@ -28,6 +28,10 @@ pub(super) struct Plan {
 
 /// What starts a workflow.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a workflow has a handful of them"
+)]
 pub enum Trigger {
     /// A change of a kind, if the condition holds.
     Change {

@@ -15,9 +15,10 @@ use super::{
 };
 use crate::{App, Effect, Operation, organizations};
 
-/// Check a workflow's definition (YAML) and store it as a new version; nothing starts until enable_workflow. Mistakes
+/// Check a workflow's definition (YAML) and store it as a new version; nothing starts until `enable_workflow`. Mistakes
 /// are answered with their lines. Example:
 ///
+/// ```yaml
 /// id: remind-unpaid
 /// title: Remind buyers who have not paid
 /// on: [{change: order.placed, if: change.total.amount > 0}]
@@ -25,11 +26,12 @@ use crate::{App, Effect, Operation, organizations};
 /// - {id: pause, wait: {for: 2d, change: [order.paid, order.cancelled], about: change.order_id}}
 /// - {id: settled, when: 'pause.woken_by != "time"', end: {status: skipped}}
 /// - {id: order, operation: get_order, with: {order: "{{ change.order_id }}"}}
+/// ```
 ///
 /// Starts: change, cron ("0 9 * * MON" with zone), manual with params, webhook. Steps: operation, email, wait, approve,
-/// each, set, end, emit, call, http, agent; beside them when, retry, on_error. Conditions are CEL, texts take {{ }};
-/// both see change, params, organization and earlier steps' answers by id. get_workflow shows whole ones to copy from;
-/// the resource workflow-schema://current has every field. Then dry_run_workflow.
+/// each, set, end, emit, call, http, agent; beside them when, retry, `on_error`. Conditions are CEL, texts take {{ }};
+/// both see change, params, organization and earlier steps' answers by id. `get_workflow` shows whole ones to copy from;
+/// the resource `workflow-schema://current` has every field. Then `dry_run_workflow`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct SaveWorkflow {
     /// The whole definition.

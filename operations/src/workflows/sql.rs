@@ -190,6 +190,7 @@ pub(super) async fn switch(
 }
 
 /// An enabled workflow, whoever's it is.
+#[expect(clippy::struct_field_names, reason = "they are the columns' names")]
 pub(super) struct Enabled {
     pub(super) organization_id: OrganizationId,
     pub(super) zone: Zone,

@@ -262,7 +262,8 @@ mod tests {
         }
     }
 
-    fn rendered(value: Value) -> Value {
+    fn rendered(value: impl Into<Value>) -> Value {
+        let value = value.into();
         Template::parse(&value, "with", &mut |path, error| panic!("{path} {error}"))
             .render(&scope())
             .unwrap()
@@ -300,7 +301,7 @@ mod tests {
         let mut problems = Vec::new();
         let value = json!({"a": ["{{ person. }}"], "b": "{% if x %}"});
         Template::parse(&value, "with", &mut |path, error| {
-            problems.push((path.to_owned(), error))
+            problems.push((path.to_owned(), error));
         });
         assert_eq!(problems.len(), 2);
         assert_eq!(problems[0].0, "with.a[0]");

@@ -100,8 +100,8 @@ fn parse(yaml: &str) -> Definition {
 
 fn problems(yaml: &str) -> String {
     let problems = Definition::parse(yaml)
-        .err()
-        .expect("the definition is wrong");
+        .map(|_| ())
+        .expect_err("the definition is wrong");
     problems
         .iter()
         .map(ToString::to_string)
@@ -147,6 +147,10 @@ fn order(items: usize) -> Value {
     json!({"buyer": {"name": "A… L…"}, "items": items})
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "so that it stands where a failure may"
+)]
 fn usual(step: &Step, items: usize) -> Result<Value, StepError> {
     Ok(match &step.action {
         Action::Wait { .. } => json!({"woken_by": "time"}),
@@ -448,9 +452,10 @@ steps:
 
 #[test]
 fn refuses_what_is_too_much() {
-    let steps: String = (0..101)
-        .map(|n| format!("  - {{ id: s{n}, set: {{ x: 1 }} }}\n"))
+    let steps: Vec<String> = (0..101)
+        .map(|n| format!("  - {{ id: s{n}, set: {{ x: 1 }} }}"))
         .collect();
+    let steps = steps.join("\n");
     assert!(problems(&format!("id: x\ntitle: X\nsteps:\n{steps}")).contains("more than 100 steps"));
     assert!(
         problems(&format!(
