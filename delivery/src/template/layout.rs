@@ -42,14 +42,12 @@ impl Frame<'_> {
         match (self.language, self.unsubscribe.is_some()) {
             (Language::En, false) => (format!("Sent by {name}."), ""),
             (Language::En, true) => (
-                format!("Sent by {name}, because you have been to one of our events."),
+                format!("Sent by {name}, because you have had a ticket with us."),
                 "Unsubscribe",
             ),
             (Language::De, false) => (format!("Gesendet von {name}."), ""),
             (Language::De, true) => (
-                format!(
-                    "Gesendet von {name}, weil Sie eine unserer Veranstaltungen besucht haben."
-                ),
+                format!("Gesendet von {name}, weil Sie bei uns ein Ticket hatten."),
                 "Abbestellen",
             ),
         }
