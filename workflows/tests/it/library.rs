@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use workflows::{Options, StoredDefinitions, Worker};
 
 /// How long a test waits for what must come before it fails.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// An organization with the library, a worker and an outbox.
 struct House {
