@@ -1,6 +1,10 @@
 //! `eventos workflow`: definitions checked and tried, runs started, watched and steered, by the person at the keyboard.
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
@@ -55,7 +59,7 @@ enum Command {
     DryRun {
         /// A YAML file, or the name of a stored workflow.
         workflow: String,
-        /// A JSON file with what the change that starts it says, such as {"order_id": "ord_…"}.
+        /// A JSON file with what the change that starts it says, such as `{"order_id": "ord_…"}`.
         #[arg(long, value_name = "FILE")]
         event: Option<PathBuf>,
         /// A parameter, as name=value.
@@ -282,20 +286,28 @@ impl Command {
                     |detail: &WorkflowRunDetail| timeline(acting, detail)
                 );
             }
+            other => return other.steer(acting, as_json).await,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// What is done to a run or to a whole workflow.
+    async fn steer(self, acting: &Acting, as_json: bool) -> Result<ExitCode> {
+        match self {
             Self::Retry { run, from, .. } => {
-                answer!(acting, as_json, RetryWorkflowRun { run, from }, steered)
+                answer!(acting, as_json, RetryWorkflowRun { run, from }, steered);
             }
             Self::Skip { run, step, .. } => {
-                answer!(acting, as_json, SkipWorkflowStep { run, step }, steered)
+                answer!(acting, as_json, SkipWorkflowStep { run, step }, steered);
             }
             Self::Cancel(one) => {
-                answer!(acting, as_json, CancelWorkflowRun { run: one.run }, steered)
+                answer!(acting, as_json, CancelWorkflowRun { run: one.run }, steered);
             }
             Self::Pause(one) => {
-                answer!(acting, as_json, PauseWorkflowRun { run: one.run }, steered)
+                answer!(acting, as_json, PauseWorkflowRun { run: one.run }, steered);
             }
             Self::Resume(one) => {
-                answer!(acting, as_json, ResumeWorkflowRun { run: one.run }, steered)
+                answer!(acting, as_json, ResumeWorkflowRun { run: one.run }, steered);
             }
             Self::Enable {
                 workflow, version, ..
@@ -308,8 +320,9 @@ impl Command {
                 );
             }
             Self::Disable { workflow, .. } => {
-                answer!(acting, as_json, DisableWorkflow { workflow }, switched)
+                answer!(acting, as_json, DisableWorkflow { workflow }, switched);
             }
+            _ => unreachable!("everything else is acted on before"),
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -406,7 +419,9 @@ async fn dry_run(
         params: Some(parsed(params)?),
         ..DryRunWorkflow::default()
     };
-    let is_file = workflow.ends_with(".yaml") || workflow.ends_with(".yml");
+    let ending = Path::new(workflow).extension();
+    let is_file = ending
+        .is_some_and(|end| end.eq_ignore_ascii_case("yaml") || end.eq_ignore_ascii_case("yml"));
     if is_file {
         command.yaml = Some(read(&workflow.into())?);
     } else {

@@ -64,8 +64,6 @@ const STANDARD: &[&str] = &[
     "getHours",
     "getMinutes",
     "getSeconds",
-    "min",
-    "max",
     "dyn",
 ];
 

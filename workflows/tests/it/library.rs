@@ -226,7 +226,8 @@ async fn a_cancelled_event_reminds_nobody() {
         .await;
     let event = house.sold_event("2027-02-04").await;
     house.until_sent("Your tickets", 1).await;
-    house.run("cancel_event", json!({"event": event})).await;
+    let cancel = json!({"event": event, "reason": "The hall is flooded."});
+    house.run("cancel_event", cancel).await;
     house.settle().await;
     house.set_now("2027-02-03T18:00:30Z");
     house.settle().await;
