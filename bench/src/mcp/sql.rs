@@ -55,8 +55,8 @@ const ORDERS: &str = "select orders.id, orders.number, orders.status, orders.eve
        orders.cancelled_at, orders.cancellation_reason \
      from orders join event on event.id = orders.event_id \
      where ($1::text is null or orders.number = $2 \
-            or $2 is null and (orders.search_text like '%' || search_form($1) || '%' \
-                               or word_similarity(search_form($1), orders.search_text) > 0.5)) \
+            or $9 and (orders.search_text like '%' || search_form($1) || '%' \
+                       or word_similarity(search_form($1), orders.search_text) > 0.5)) \
        and ($3::uuid is null or orders.event_id = $3) \
        and ($4::text is null or orders.status = $4) \
        and ($5::timestamptz is null or orders.placed_at <= $5) \
@@ -146,7 +146,8 @@ impl Direct {
             .bind(None::<Timestamp>)
             .bind(None::<Timestamp>)
             .bind(None::<EventId>)
-            .bind(ORDER_COUNT + 1);
+            .bind(ORDER_COUNT + 1)
+            .bind(true);
         Ok(orders.fetch_all(&mut *tx).await?)
     }
 

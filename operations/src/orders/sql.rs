@@ -130,6 +130,8 @@ pub(super) struct Filter<'a> {
     pub(super) query: Option<&'a str>,
     /// The query as an order number, if it is one.
     pub(super) number: Option<&'a str>,
+    /// Whether names and addresses are searched, or order numbers only.
+    pub(super) personal: bool,
     pub(super) event_id: Option<EventId>,
     pub(super) status: Option<OrderStatus>,
     pub(super) placed_before: Option<Timestamp>,
@@ -145,8 +147,8 @@ pub(super) async fn list(
     let key = key.map(Timestamp::from_microseconds);
     select_orders!(
         "where ($1::text is null or orders.number = $2
-                or $2 is null and (orders.search_text like '%' || search_form($1) || '%'
-                                   or word_similarity(search_form($1), orders.search_text) > 0.5))
+                or $9 and (orders.search_text like '%' || search_form($1) || '%'
+                           or word_similarity(search_form($1), orders.search_text) > 0.5))
            and ($3::uuid is null or orders.event_id = $3)
            and ($4::text is null or orders.status = $4)
            and ($5::timestamptz is null or orders.placed_at <= $5)
@@ -160,6 +162,7 @@ pub(super) async fn list(
         key as _,
         id,
         filter.page.fetch(),
+        filter.personal,
     )
     .fetch_all(conn)
     .await
