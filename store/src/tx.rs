@@ -99,7 +99,7 @@ impl<'a> WriteTx<'a> {
         if self.cx.mode == Mode::DryRun {
             self.tx.rollback().await?;
         } else {
-            self.tx.commit().await?;
+            self.tx.commit().await.map_err(StoreError::of_commit)?;
         }
         self.cx.note_recorded(&self.changes);
         Ok(answer)
