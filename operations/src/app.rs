@@ -134,14 +134,16 @@ impl App {
         if let Some(answer) = self.remembered::<O>(&cx).await? {
             return Ok(answer);
         }
-        match input.run(self, &cx).await {
-            Err(error) if error.spec().code == "already_done" => {
-                match self.remembered::<O>(&cx).await? {
-                    Some(answer) => Ok(answer),
-                    None => Err(RunError::Operation(error)),
-                }
-            }
-            outcome => outcome.map_err(RunError::Operation),
+        let error = match input.run(self, &cx).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        // Another attempt under the same key may have been faster, and taken what this one is refused. Then it is
+        // the answer, whatever this one ran into.
+        match self.remembered::<O>(&cx).await {
+            Ok(Some(answer)) => Ok(answer),
+            Err(bound @ (RunError::KeyReused | RunError::AnswerHidden)) => Err(bound),
+            Ok(None) | Err(_) => Err(RunError::Operation(error)),
         }
     }
 
