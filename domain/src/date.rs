@@ -34,6 +34,11 @@ impl LocalDate {
         LocalTime::from(self.0.at(0, 0, 0, 0))
     }
 
+    /// The middle of the day on the clock.
+    pub fn noon(self) -> LocalTime {
+        LocalTime::from(self.0.at(12, 0, 0, 0))
+    }
+
     /// The instant at which the day begins in a zone; after the gap, where the clock skips midnight.
     pub fn starts_in(self, zone: &Zone) -> Timestamp {
         self.midnight().resolve_leniently(zone)

@@ -37,6 +37,9 @@ pub struct ConfirmPayment {
     pub received_on: Option<LocalDate>,
 }
 
+/// How many days ago a payment may have come in: two years. Longer ago, the year is mistyped.
+const OLDEST_DAYS: i32 = 731;
+
 /// The paid order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfirmedPayment {
@@ -122,17 +125,22 @@ impl ConfirmPayment {
         if let Some(given) = self.amount.filter(|given| *given != open) {
             return Err(ConfirmPaymentError::AmountDiffers { given, open });
         }
-        let received_at = match self.received_on {
-            None => cx.now,
-            Some(day) => {
-                let begins = day.midnight().resolve_leniently(&event.zone);
-                if begins > cx.now {
-                    return Err(ConfirmPaymentError::ReceivedInTheFuture(day));
-                }
-                begins
-            }
+        Ok((open, self.received_at(cx, event)?))
+    }
+
+    /// When it came in. Of a day, noon: that is the same day on the clocks of most other zones too.
+    fn received_at(&self, cx: &Cx, event: &Event) -> Result<Timestamp, ConfirmPaymentError> {
+        let Some(day) = self.received_on else {
+            return Ok(cx.now);
         };
-        Ok((open, received_at))
+        let today = LocalDate::from(cx.now.in_zone(&event.zone));
+        if day > today {
+            return Err(ConfirmPaymentError::ReceivedInTheFuture(day));
+        }
+        if day < today.plus_days(-OLDEST_DAYS) {
+            return Err(ConfirmPaymentError::ReceivedLongAgo(day));
+        }
+        Ok(day.noon().resolve_leniently(&event.zone).min(cx.now))
     }
 }
 
@@ -166,6 +174,9 @@ pub enum ConfirmPaymentError {
     /// The day has not come.
     #[error("{0} is in the future")]
     ReceivedInTheFuture(LocalDate),
+    /// The day is years ago.
+    #[error("{0} is more than two years ago")]
+    ReceivedLongAgo(LocalDate),
     /// The order was not found.
     #[error(transparent)]
     Lookup(#[from] CodeLookupError),
@@ -191,6 +202,8 @@ const RECEIVED_IN_THE_FUTURE: FaultSpec = FaultSpec::new(
     "received_in_the_future",
     "Check the date.",
 );
+const RECEIVED_LONG_AGO: FaultSpec =
+    FaultSpec::new(FaultKind::Invalid, "received_long_ago", "Check the year.");
 
 impl Fault for ConfirmPaymentError {
     fn specs() -> Vec<FaultSpec> {
@@ -199,6 +212,7 @@ impl Fault for ConfirmPaymentError {
             EVENT_CALLED_OFF,
             AMOUNT_DIFFERS,
             RECEIVED_IN_THE_FUTURE,
+            RECEIVED_LONG_AGO,
         ];
         specs.extend(CodeLookupError::specs());
         specs
@@ -210,6 +224,7 @@ impl Fault for ConfirmPaymentError {
             Self::EventCalledOff { .. } => EVENT_CALLED_OFF.at("order"),
             Self::AmountDiffers { .. } => AMOUNT_DIFFERS.at("amount"),
             Self::ReceivedInTheFuture(_) => RECEIVED_IN_THE_FUTURE.at("received_on"),
+            Self::ReceivedLongAgo(_) => RECEIVED_LONG_AGO.at("received_on"),
             Self::Lookup(error) => error.facts(),
         }
     }
@@ -266,7 +281,7 @@ mod tests {
             (2, 1)
         );
         let received = paid.order.payments[0].received_at;
-        assert_eq!(received.to_string(), "2027-01-08T23:00:00Z");
+        assert_eq!(received.to_string(), "2027-01-09T11:00:00Z");
         let count = scene.changes().await.len();
         let again = scene.run(command).await.unwrap();
         assert!(again.was_paid_already);
