@@ -158,6 +158,7 @@ impl App {
             Remembered::Nothing => Ok(None),
             Remembered::Answer(answer) => Ok(Some(answer)),
             Remembered::OtherRequest => Err(RunError::KeyReused),
+            Remembered::Hidden => Err(RunError::AnswerHidden),
         }
     }
 }
@@ -231,6 +232,11 @@ const KEY_REUSED: FaultSpec = FaultSpec::new(
     "idempotency_key_reused",
     "Use a new key for a new request.",
 );
+const ANSWER_HIDDEN: FaultSpec = FaultSpec::new(
+    FaultKind::Forbidden,
+    "answer_hidden",
+    "Do not repeat it under another key; look at what was done with a get or list tool.",
+);
 const KEY_MALFORMED: FaultSpec = FaultSpec::new(
     FaultKind::Invalid,
     "idempotency_key_malformed",
@@ -239,7 +245,7 @@ const KEY_MALFORMED: FaultSpec = FaultSpec::new(
 
 impl<E: Fault> Fault for RunError<E> {
     fn specs() -> Vec<FaultSpec> {
-        let mut specs = vec![FORBIDDEN, LIMITED, KEY_REUSED, KEY_MALFORMED];
+        let mut specs = vec![FORBIDDEN, LIMITED, KEY_REUSED, ANSWER_HIDDEN, KEY_MALFORMED];
         specs.extend(StoreError::specs());
         specs
     }
@@ -249,6 +255,7 @@ impl<E: Fault> Fault for RunError<E> {
             Self::Forbidden { .. } => FORBIDDEN.into(),
             Self::Limited => LIMITED.into(),
             Self::KeyReused => KEY_REUSED.into(),
+            Self::AnswerHidden => ANSWER_HIDDEN.into(),
             Self::KeyMalformed => KEY_MALFORMED.into(),
             Self::Store(error) => error.facts(),
             Self::Operation(error) => error.facts(),

@@ -52,6 +52,7 @@ impl Serve {
         let key = home::sealing_key(&config.data_dir)?;
         let stop = CancellationToken::new();
         let watch = opened.database.keep_running(&stop);
+        let round = opened.database.keep_tidy(&stop);
         let router = web::router(&opened.app, &opened.database, &config, key, &stop)?;
         tracing::info!(
             seconds = started.elapsed().as_secs_f64(),
@@ -71,6 +72,7 @@ impl Serve {
         if let Some(watch) = watch {
             watch.await.context("the watch over PostgreSQL failed")?;
         }
+        round.await.context("the daily round failed")?;
         opened.database.close().await?;
         served.context("the server failed")?;
         tracing::info!("Stopped");

@@ -74,6 +74,7 @@ impl Operation for ConfirmPayment {
         sql::pay(tx.conn(), cx, &order, amount, reference, received_at).await?;
         let new = model::tickets(&items);
         tickets::issue(tx.conn(), cx, event.id, order.id, &new).await?;
+        sql::forget_attendees(tx.conn(), order.id).await?;
         let answer = ConfirmedPayment {
             order: detail(tx.conn(), cx, order.id).await?,
             was_paid_already: false,
@@ -255,7 +256,7 @@ mod tests {
         events::StatusMove,
         orders::{CancelOrder, RefundChoice},
         permission::Role,
-        testing::{Scene, assert_refused, eur},
+        testing::{Scene, assert_refused, buying, eur, selling},
     };
 
     fn confirming(order: &OrderDetail) -> ConfirmPayment {
@@ -312,6 +313,47 @@ mod tests {
             ..confirming(&order)
         };
         assert_refused(scene.run(tomorrow).await, "received_in_the_future");
+        let mistyped = ConfirmPayment {
+            received_on: Some("2017-01-09".parse().unwrap()),
+            ..confirming(&order)
+        };
+        assert_refused(scene.run(mistyped).await, "received_long_ago");
+        // 10:00 in Berlin: noon has not come.
+        let today = ConfirmPayment {
+            received_on: Some("2027-01-11".parse().unwrap()),
+            ..confirming(&order)
+        };
+        let paid = scene.run(today).await.unwrap().order;
+        assert_eq!(paid.payments[0].received_at, scene.cx.now);
+    }
+
+    #[tokio::test]
+    async fn who_was_named_when_ordering_is_on_the_tickets_only() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 10).await;
+        scene.run(selling(event.id, "Free", 0, 10)).await.unwrap();
+        let mut named = buying(event.id, "Regular", 1);
+        let ada = crate::tickets::Attendee {
+            name: Some("Ada".parse().unwrap()),
+            email: None,
+        };
+        named.items[0].attendees = vec![ada];
+        let mut free = named.clone();
+        free.items[0].ticket_type = "Free".parse().unwrap();
+        let order = scene.run(named).await.unwrap().order;
+        let paid = scene.run(confirming(&order)).await.unwrap().order;
+        let free = scene.run(free).await.unwrap().order;
+        for order in [paid, free] {
+            let holder = order.tickets[0].attendee_name.as_ref().unwrap();
+            assert_eq!(holder.as_str(), "Ada");
+        }
+        let mut owner = scene.database.owner().await;
+        let kept: i64 =
+            sqlx::query_scalar("select count(*) from order_item where attendees <> '[]'")
+                .fetch_one(&mut owner)
+                .await
+                .unwrap();
+        assert_eq!(kept, 0);
     }
 
     #[tokio::test]

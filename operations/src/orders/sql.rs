@@ -276,6 +276,17 @@ pub(super) async fn pay(
     Ok(())
 }
 
+/// Forgets who was named when ordering: from now on the order's tickets say it.
+pub(super) async fn forget_attendees(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update order_item set attendees = '[]' where order_id = $1 and attendees <> '[]'",
+        id as _
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Cancels an order that is locked.
 pub(super) async fn cancel(
     conn: &mut PgConnection,
