@@ -7,10 +7,10 @@ use serde_json::Value;
 use crate::{
     audit::ListChanges,
     check_ins::{CheckIn, GetDoorStatus, ListAttendees, UndoCheckIn},
-    events::{ArchiveEvent, CreateEvent, ListEvents},
+    events::{CreateEvent, ListEvents},
     lifecycle::{
-        CancelEvent, CreateSeries, DuplicateEvent, GetEvent, PublishEvent, UnpublishEvent,
-        UpdateEvent,
+        ArchiveEvent, CancelEvent, CreateSeries, DuplicateEvent, GetEvent, PublishEvent,
+        UnpublishEvent, UpdateEvent,
     },
     operation::{
         Entry,

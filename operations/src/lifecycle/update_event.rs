@@ -451,7 +451,7 @@ impl From<sqlx::Error> for UpdateEventError {
 mod tests {
     use super::*;
     use crate::{
-        events::ArchiveEvent,
+        lifecycle::ArchiveEvent,
         testing::{Scene, assert_refused, new_event, selling},
         ticket_types::{ListTicketTypes, SaleState, SaveTicketType},
     };
