@@ -299,6 +299,62 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_archived_venue_is_not_offered() {
+        let scene = Scene::new().await;
+        let venue = scene.venue("Town Hall").await;
+        let there = CreateEvent {
+            venue: Some(venue.id.into()),
+            ..new_event("One")
+        };
+        scene.run(there.clone()).await.unwrap();
+        let archive = venues::ArchiveVenue {
+            venue: venue.id.into(),
+        };
+        scene.run(archive).await.unwrap();
+        assert_refused(scene.run(there).await, "venue_archived");
+        let again = crate::lifecycle::DuplicateEvent {
+            event: "one".parse().unwrap(),
+            starts: "2027-03-04T19:00".parse().unwrap(),
+            ends: None,
+            title: None,
+            slug: None,
+            venue: Some(venue.id.into()),
+            zone: None,
+            fold: None,
+        };
+        assert_refused(scene.run(again).await, "venue_archived");
+    }
+
+    #[tokio::test]
+    async fn a_title_of_many_events_leads_to_the_nearest_that_are_not_over() {
+        let scene = Scene::new().await;
+        for month in 2..9 {
+            let starts = format!("2027-{month:02}-04T19:00").parse().unwrap();
+            let date = CreateEvent {
+                starts,
+                ..new_event("Quiz Night")
+            };
+            // Not the title's own slug: that would name one of them.
+            let slug = Some(format!("quiz-{month}").parse().unwrap());
+            scene.run(CreateEvent { slug, ..date }).await.unwrap();
+        }
+        let command = crate::lifecycle::GetEvent {
+            event: "Quiz Night".parse().unwrap(),
+        };
+        let may = scene.at("2027-05-01T09:00:00Z");
+        let error = scene.app.run(&may, command).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "more than 5 events are called \"Quiz Night\"; list_events has the others"
+        );
+        let candidates = error.candidates();
+        let month = |name: &str| name.split_whitespace().nth(4).unwrap().to_owned();
+        let months: Vec<_> = candidates.iter().map(|c| month(&c.name)).collect();
+        assert_eq!(months, ["May", "Jun", "Jul", "Aug", "Apr"]);
+        assert_refused::<(), _>(Err(error), "ambiguous_name");
+    }
+
+    #[tokio::test]
     async fn takes_zone_and_format_from_the_venue_and_warns_of_overlaps() {
         let scene = Scene::new().await;
         let venue = scene.venue("Town Hall").await;
