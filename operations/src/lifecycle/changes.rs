@@ -51,7 +51,7 @@ pub struct EventCancelled {
     pub(super) orders_paid: i64,
     pub(super) orders_pending: i64,
     pub(super) tickets: i64,
-    /// Received and not given back.
+    /// What was paid for the paid orders and not given back.
     pub(super) paid: Money,
 }
 

@@ -351,7 +351,7 @@ pub(crate) struct Totals {
     pub(crate) paid_orders: i64,
     /// Tickets that admit.
     pub(crate) valid_tickets: i64,
-    /// What was paid and not given back, for orders of every state.
+    /// What was paid for the orders that are paid now, and not given back.
     pub(crate) kept: Money,
     /// What was given back.
     pub(crate) refunded: Money,
@@ -369,7 +369,7 @@ pub(crate) async fn totals(
              coalesce(sum(total_amount - paid_amount) filter (where status = 'pending'), 0)::bigint as "pending!",
              count(*) filter (where status = 'paid') as "paid_orders!",
              (select count(*) from ticket where event_id = $1 and status = 'valid') as "valid_tickets!",
-             coalesce(sum(paid_amount - refunded_amount), 0)::bigint as "kept!",
+             coalesce(sum(paid_amount - refunded_amount) filter (where status = 'paid'), 0)::bigint as "kept!",
              coalesce(sum(refunded_amount), 0)::bigint as "refunded!"
            from orders where event_id = $1"#,
         event_id as _
