@@ -15,7 +15,11 @@ use super::{
     sql::{self, NewEvent},
 };
 use crate::{
-    App, Effect, Operation, faults::NAME_TAKEN, lookup::LookupError, organizations, venues,
+    App, Effect, Operation,
+    faults::{NAME_TAKEN, VENUE_ARCHIVED},
+    lookup::LookupError,
+    organizations,
+    venues::{self, Venue},
 };
 
 /// Create an event as a draft; nothing is public until `publish_event`. Times are what the clock at the place
@@ -72,7 +76,7 @@ impl Operation for CreateEvent {
         let mut warnings = Vec::new();
         let organization = organizations::current(tx.conn()).await?;
         let venue = match &self.venue {
-            Some(reference) => Some(venues::resolve(tx.conn(), reference).await?),
+            Some(reference) => Some(offered_venue(tx.conn(), reference).await?),
             None => None,
         };
         let online_url = self
@@ -166,6 +170,18 @@ impl Operation for CreateEvent {
     }
 }
 
+/// The venue a caller means, if it is still offered for new events.
+pub(crate) async fn offered_venue(
+    conn: &mut sqlx::PgConnection,
+    reference: &Reference<VenueId>,
+) -> Result<Venue, CreateEventError> {
+    let venue = venues::resolve(conn, reference).await?;
+    if venue.is_archived {
+        return Err(CreateEventError::VenueArchived(venue.name));
+    }
+    Ok(venue)
+}
+
 fn three_hours_after(starts: LocalTime) -> LocalTime {
     use jiff::ToSpan as _;
     starts
@@ -214,6 +230,9 @@ pub enum CreateEventError {
         /// The present time there.
         now: LocalTime,
     },
+    /// The venue was put away.
+    #[error("the venue {0:?} is archived")]
+    VenueArchived(String),
     /// Not http or https.
     #[error("{0:?} is not a link; it must start with https:// or http://")]
     NotALink(String),
@@ -249,7 +268,13 @@ const SLUG_EMPTY: FaultSpec = FaultSpec::new(
 
 impl Fault for CreateEventError {
     fn specs() -> Vec<FaultSpec> {
-        let mut specs = vec![STARTS_IN_THE_PAST, NOT_A_LINK, SLUG_EMPTY, NAME_TAKEN];
+        let mut specs = vec![
+            STARTS_IN_THE_PAST,
+            VENUE_ARCHIVED,
+            NOT_A_LINK,
+            SLUG_EMPTY,
+            NAME_TAKEN,
+        ];
         specs.extend(ScheduleError::specs());
         specs.extend(LookupError::specs());
         specs
@@ -258,6 +283,7 @@ impl Fault for CreateEventError {
     fn facts(&self) -> Facts {
         match self {
             Self::StartsInThePast { .. } => STARTS_IN_THE_PAST.at("starts"),
+            Self::VenueArchived(_) => VENUE_ARCHIVED.at("venue"),
             Self::NotALink(_) => NOT_A_LINK.at("online_url"),
             Self::SlugEmpty(_) => SLUG_EMPTY.at("slug"),
             Self::SlugTaken(_) => NAME_TAKEN.at("slug"),

@@ -17,7 +17,7 @@ pub use model::{Event, EventFormat, EventStatus, EventVenue, StoredStatus};
 pub use schedule::{Schedule, ScheduleError};
 
 pub(crate) use changes::{EventCreated, EventUpdated};
-pub(crate) use create_event::{link, wanted_slug};
+pub(crate) use create_event::{link, offered_venue, wanted_slug};
 pub(crate) use schedule::resolve as resolve_time;
 pub(crate) use sql::{
     NewEvent, StatusMove, free_slug, get, has_prices, insert, insert_series, lock, overlapping,

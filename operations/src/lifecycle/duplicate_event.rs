@@ -9,7 +9,7 @@ use crate::{
     App, Effect, Operation,
     events::{self, CreateEventError, Event, EventFormat, Schedule, ScheduleError},
     ticket_types::{self, TicketType},
-    venues::{self, Venue},
+    venues::Venue,
 };
 
 /// Copy an event to another date as a new draft: texts, place, ticket types with their prices and limits. End and
@@ -60,7 +60,7 @@ impl Operation for DuplicateEvent {
         let mut tx = app.store().write(cx).await?;
         let source = events::share(tx.conn(), cx, &self.event).await?;
         let venue = match &self.venue {
-            Some(reference) => Some(venues::resolve(tx.conn(), reference).await?),
+            Some(reference) => Some(events::offered_venue(tx.conn(), reference).await?),
             None => None,
         };
         let mut assumptions = Vec::new();

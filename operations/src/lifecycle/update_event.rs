@@ -198,6 +198,10 @@ impl UpdateEvent {
             Patch::Remove => after.venue = None,
             Patch::Set(reference) => {
                 let venue = venues::resolve(conn, reference).await?;
+                let stays = before.venue.as_ref().is_some_and(|v| v.id == venue.id);
+                if venue.is_archived && !stays {
+                    return Err(CreateEventError::VenueArchived(venue.name).into());
+                }
                 if venue.zone != after.zone {
                     answer.warnings.push(format!(
                         "{} is in the zone {}, the event's times are in {}.",
@@ -462,6 +466,37 @@ mod tests {
 
     fn update(event: &Event) -> UpdateEvent {
         UpdateEvent::of(event.id.into())
+    }
+
+    #[tokio::test]
+    async fn a_running_event_is_not_ended_for_good() {
+        let scene = Scene::new().await;
+        let event = scene.published("Spring Gala").await;
+        let during = scene.at("2027-02-04T19:00:00Z");
+        let ending = |ends: &str| UpdateEvent {
+            ends: Some(ends.parse().unwrap()),
+            ..update(&event)
+        };
+        let mistyped = scene.app.run(&during, ending("2027-02-04T19:30")).await;
+        assert_refused(mistyped, "ends_in_the_past");
+        let longer = scene.app.run(&during, ending("2027-02-05T01:00")).await;
+        assert_eq!(longer.unwrap().event.status, EventStatus::Published);
+    }
+
+    #[tokio::test]
+    async fn moves_nowhere_that_is_archived() {
+        let scene = Scene::new().await;
+        let event = gala(&scene).await;
+        let venue = scene.venue("Town Hall").await;
+        let at_venue = UpdateEvent {
+            venue: Patch::Set(venue.id.into()),
+            ..update(&event)
+        };
+        let archive = venues::ArchiveVenue {
+            venue: venue.id.into(),
+        };
+        scene.run(archive).await.unwrap();
+        assert_refused(scene.run(at_venue).await, "venue_archived");
     }
 
     #[tokio::test]

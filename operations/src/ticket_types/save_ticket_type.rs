@@ -660,7 +660,7 @@ mod tests {
         let scene = Scene::new().await;
         let hall = SaveVenue {
             name: Some("Town Hall".parse().unwrap()),
-            capacity: Some(80),
+            capacity: Patch::Set(80),
             ..SaveVenue::default()
         };
         let venue = scene.run(hall).await.unwrap();

@@ -39,9 +39,10 @@ pub struct SaveVenue {
     pub country: Patch<Name>,
     /// IANA zone; the organization's when left out.
     pub zone: Option<Zone>,
-    /// How many people fit.
-    #[schemars(range(min = 1))]
-    pub capacity: Option<i32>,
+    /// How many people fit; 0 removes it.
+    #[serde(default, deserialize_with = "domain::text::count_patch")]
+    #[schemars(range(min = 0))]
+    pub capacity: Patch<i32>,
     /// Notes for the organizer.
     #[serde(default)]
     pub notes: Patch<LongText>,
@@ -61,7 +62,7 @@ impl Operation for SaveVenue {
         {
             return Err(SaveVenueError::CountryMalformed(country.to_string()));
         }
-        if self.capacity.is_some_and(|capacity| capacity < 1) {
+        if let Patch::Set(..=0) = self.capacity {
             return Err(SaveVenueError::CapacityNotPositive);
         }
         let mut tx = app.store().write(cx).await?;
@@ -69,34 +70,24 @@ impl Operation for SaveVenue {
             None => {
                 let name = self.name.clone().ok_or(SaveVenueError::NameMissing)?;
                 let zone = organizations::current(tx.conn()).await?.zone;
-                let blank = Venue {
-                    id: cx.new_id(),
-                    name: name.to_string(),
-                    address: None,
-                    city: None,
-                    country: None,
-                    zone,
-                    capacity: None,
-                    notes: None,
-                    version: 1,
-                };
-                let venue = self.onto(blank);
+                let blank = blank(cx, &name, zone);
+                let venue = self.onto(blank.clone());
                 let inserted = sql::insert(tx.conn(), cx, &venue).await;
                 inserted.on_constraint("venue_name_key", || {
                     SaveVenueError::NameTaken(venue.name.clone())
                 })?;
-                Ok(tx
-                    .commit(
-                        VenueCreated {
-                            venue_id: venue.id,
-                            name: venue.name.clone(),
-                        },
-                        venue,
-                    )
-                    .await?)
+                let change = VenueCreated {
+                    venue_id: venue.id,
+                    name: venue.name.clone(),
+                    details: differences(&blank, &venue),
+                };
+                Ok(tx.commit(change, venue).await?)
             }
             Some(reference) => {
                 let before = sql::resolve(tx.conn(), &reference).await?;
+                if before.is_archived {
+                    return Err(SaveVenueError::Archived(before.name));
+                }
                 let mut venue = self.onto(before.clone());
                 if venue == before {
                     return Ok(tx.unchanged(before).await?);
@@ -109,15 +100,12 @@ impl Operation for SaveVenue {
                     return Err(SaveVenueError::ChangedMeanwhile(venue.name));
                 }
                 venue.version += 1;
-                Ok(tx
-                    .commit(
-                        VenueUpdated {
-                            venue_id: venue.id,
-                            name: venue.name.clone(),
-                        },
-                        venue,
-                    )
-                    .await?)
+                let change = VenueUpdated {
+                    venue_id: venue.id,
+                    changed: differences(&before, &venue),
+                    name: before.name,
+                };
+                Ok(tx.commit(change, venue).await?)
             }
         }
     }
@@ -138,13 +126,14 @@ impl SaveVenue {
             city: text(self.city, venue.city),
             country: text(self.country, venue.country).map(|code| code.to_uppercase()),
             zone: self.zone.unwrap_or(venue.zone),
-            capacity: self.capacity.or(venue.capacity),
+            capacity: self.capacity.apply(venue.capacity),
             notes: match self.notes {
                 Patch::Set(value) => Some(value.to_string()),
                 Patch::Keep => venue.notes,
                 Patch::Remove => None,
             },
             version: venue.version,
+            is_archived: venue.is_archived,
         }
     }
 }
@@ -162,8 +151,11 @@ pub enum SaveVenueError {
     #[error("{0:?} is not a country code; use two letters such as DE or US")]
     CountryMalformed(String),
     /// Nobody fits.
-    #[error("a capacity is at least 1; leave it out when there is no limit")]
+    #[error("a capacity is at least 1, or 0 to remove it")]
     CapacityNotPositive,
+    /// It was put away.
+    #[error("the venue {0:?} is archived and can no longer be changed")]
+    Archived(String),
     /// Somebody else saved it in between.
     #[error("the venue {0:?} was changed or archived by someone else at the same time")]
     ChangedMeanwhile(String),
@@ -191,6 +183,7 @@ impl Fault for SaveVenueError {
             NAME_TAKEN,
             COUNTRY_MALFORMED,
             CAPACITY_NOT_POSITIVE,
+            VENUE_ARCHIVED,
             CHANGED_MEANWHILE,
         ];
         specs.extend(LookupError::specs());
@@ -203,6 +196,7 @@ impl Fault for SaveVenueError {
             Self::NameTaken(_) => NAME_TAKEN.at("name"),
             Self::CountryMalformed(_) => COUNTRY_MALFORMED.at("country"),
             Self::CapacityNotPositive => CAPACITY_NOT_POSITIVE.at("capacity"),
+            Self::Archived(_) => VENUE_ARCHIVED.at("venue"),
             Self::ChangedMeanwhile(_) => CHANGED_MEANWHILE.into(),
             Self::Lookup(error) => error.facts(),
             Self::Store(error) => error.facts(),
@@ -260,7 +254,7 @@ mod tests {
         let before = scene
             .run(SaveVenue {
                 city,
-                capacity: Some(80),
+                capacity: Patch::Set(80),
                 ..named("Town Hall")
             })
             .await
@@ -310,7 +304,7 @@ mod tests {
         assert_refused(
             scene
                 .run(SaveVenue {
-                    capacity: Some(0),
+                    capacity: Patch::Set(-1),
                     ..named("x")
                 })
                 .await,
