@@ -43,7 +43,9 @@ const TOTALS: &str = "select o.paid as paid, o.pending as pending, o.cancelled a
         from orders where event_id = $1) o, \
        (select coalesce(sum(sold_count), 0)::bigint as sold, \
           case when bool_and(capacity is not null) then sum(capacity) end as capacity \
-        from capacity_pool where event_id = $1) p, \
+        from (select sold_count, case when exists (select from ticket_type t where t.pool_id = p.id and t.archived_at is null) \
+                then capacity else held_count + sold_count end as capacity \
+              from capacity_pool p where event_id = $1) pool) p, \
        (select count(*) as comps \
         from order_item i join ticket t on t.order_id = i.order_id and t.order_item_id = i.id \
         where i.event_id = $1 and i.unit_amount = 0 and t.status = 'valid') f";

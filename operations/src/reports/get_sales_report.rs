@@ -500,6 +500,60 @@ mod tests {
         assert_refused(scene.app.run(&door, about(&event)).await, "forbidden");
     }
 
+    #[tokio::test]
+    async fn what_is_no_longer_sold_counts_as_much_as_was_taken() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 20).await;
+        scene
+            .run(selling(event.id, "Gone", 4000, 500))
+            .await
+            .unwrap();
+        scene.run(buying(event.id, "Gone", 3)).await.unwrap();
+        let endless = crate::ticket_types::SaveTicketType {
+            quantity: None,
+            unlimited: true,
+            ..selling(event.id, "Endless", 100, 1)
+        };
+        scene.run(endless).await.unwrap();
+        for name in ["Gone", "Endless"] {
+            let archive = crate::ticket_types::ArchiveTicketType {
+                event: event.id.into(),
+                ticket_type: name.parse().unwrap(),
+            };
+            scene.run(archive).await.unwrap();
+        }
+        let totals = scene.run(about(&event)).await.unwrap().totals;
+        assert_eq!(totals.capacity, Some(23));
+        scene.reconcile().await;
+    }
+
+    #[tokio::test]
+    async fn a_payment_is_on_its_day_in_every_report() {
+        let scene = Scene::new().await;
+        let abroad = crate::lifecycle::UpdateEvent {
+            zone: Some("America/New_York".parse().unwrap()),
+            ..crate::lifecycle::UpdateEvent::of("spring-gala".parse().unwrap())
+        };
+        let (event, _) = scene.on_sale(2500, 20).await;
+        let order = scene.order(event.id, 1).await;
+        let pay = ConfirmPayment {
+            received_on: Some("2027-01-09".parse().unwrap()),
+            ..ConfirmPayment::of(order.order.id.into())
+        };
+        scene.run(pay).await.unwrap();
+        scene.run(abroad).await.unwrap();
+        for event in [Some(event.id.into()), None] {
+            let command = GetSalesReport {
+                event,
+                by: Some(vec![Breakdown::Day]),
+                ..GetSalesReport::default()
+            };
+            let days = scene.run(command).await.unwrap().by_day.unwrap();
+            assert_eq!(days[0].date.to_string(), "2027-01-09");
+            assert_eq!(days[0].gross[0].amount, 2500);
+        }
+    }
+
     /// Places, pays, cancels and gives away at random for ten days.
     async fn anything(scene: &Scene) -> Event {
         let (event, _) = scene.on_sale(2500, 60).await;

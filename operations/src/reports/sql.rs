@@ -111,7 +111,9 @@ pub(super) async fn by_event(
                where ticket.event_id = event.id and ticket.status = 'valid' and ticket.issued_at >= $2 and ticket.issued_at < $3) t
              cross join lateral (
                select case when bool_and(capacity is not null) then sum(capacity) end as capacity
-               from capacity_pool where capacity_pool.event_id = event.id) c
+               from (select case when exists (select from ticket_type t where t.pool_id = p.id and t.archived_at is null)
+                       then capacity else held_count + sold_count end as capacity
+                     from capacity_pool p where p.event_id = event.id) pool) c
            where case when $1::uuid is null
                then event.status <> 'draft' or exists (select from orders where orders.event_id = event.id)
                else event.id = $1 end
@@ -126,7 +128,8 @@ pub(super) async fn by_event(
 }
 
 /// What was sold of one event, from its beginning until now. The same as [`by_event`] says of it, from what orders
-/// and pools keep themselves: no payment and no ticket that was paid for is read.
+/// and pools keep themselves: no payment and no ticket that was paid for is read. A pool from which nothing is sold
+/// any more counts as much as was taken from it.
 pub(crate) async fn totals_of(conn: &mut PgConnection, event: &Event) -> sqlx::Result<SalesTotals> {
     let row = sqlx::query!(
         r#"select o.paid as "paid!", o.pending as "pending!", o.cancelled as "cancelled!", o.expired as "expired!",
@@ -143,7 +146,9 @@ pub(crate) async fn totals_of(conn: &mut PgConnection, event: &Event) -> sqlx::R
               from orders where event_id = $1) o,
              (select coalesce(sum(sold_count), 0)::bigint as sold,
                 case when bool_and(capacity is not null) then sum(capacity) end as capacity
-              from capacity_pool where event_id = $1) p,
+              from (select sold_count, case when exists (select from ticket_type t where t.pool_id = p.id and t.archived_at is null)
+                      then capacity else held_count + sold_count end as capacity
+                    from capacity_pool p where event_id = $1) pool) p,
              (select count(*) as comps
               from order_item i join ticket t on t.order_id = i.order_id and t.order_item_id = i.id
               where i.event_id = $1 and i.unit_amount = 0 and t.status = 'valid') f"#,
