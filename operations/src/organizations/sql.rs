@@ -16,6 +16,16 @@ pub(crate) async fn current(conn: &mut PgConnection) -> sqlx::Result<Organizatio
     .await
 }
 
+/// The organization of the transaction, held until it ends.
+pub(super) async fn lock(conn: &mut PgConnection) -> sqlx::Result<Organization> {
+    sqlx::query_as!(
+        Organization,
+        "select id, name, slug, currency, zone from organization for update"
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Text in the form of a slug: `Spring Gala 2027!` is `spring-gala-2027`. Empty when no letter survives.
 pub(crate) async fn slug_form(conn: &mut PgConnection, text: &str) -> sqlx::Result<String> {
     sqlx::query_scalar!(

@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 use store::StoreError;
 
 use super::{changes::OrganizationUpdated, model::Organization, sql};
-use crate::{App, Effect, Operation, faults::NOTHING_GIVEN};
+use crate::{
+    App, Effect, Operation,
+    faults::NOTHING_GIVEN,
+    field_change::{FieldChange, differing},
+};
 
 /// Rename the organization or change the currency and zone that new events and venues start with.
 /// Existing events keep theirs.
@@ -58,19 +62,11 @@ impl Operation for UpdateOrganization {
     type Error = UpdateOrganizationError;
 
     async fn run(self, app: &App, cx: &Cx) -> Result<Organization, UpdateOrganizationError> {
-        let given = [
-            ("name", self.name.is_some()),
-            ("currency", self.currency.is_some()),
-            ("zone", self.zone.is_some()),
-        ];
-        let changed: Vec<_> = given
-            .into_iter()
-            .filter_map(|(field, given)| given.then_some(field))
-            .collect();
-        if changed.is_empty() {
+        if self.name.is_none() && self.currency.is_none() && self.zone.is_none() {
             return Err(UpdateOrganizationError::NothingGiven);
         }
         let mut tx = app.store().write(cx).await?;
+        let before = sql::lock(tx.conn()).await?;
         let organization = sql::update(
             tx.conn(),
             cx,
@@ -79,12 +75,27 @@ impl Operation for UpdateOrganization {
             self.zone.as_ref(),
         )
         .await?;
+        let changed = differences(&before, &organization);
+        if changed.is_empty() {
+            return Ok(tx.unchanged(organization).await?);
+        }
         let change = OrganizationUpdated {
             organization_id: organization.id,
             changed,
         };
         Ok(tx.commit(change, organization).await?)
     }
+}
+
+/// The fields that differ, for the audit trail and for the person who confirms.
+fn differences(before: &Organization, after: &Organization) -> Vec<FieldChange> {
+    let both = |text: fn(&Organization) -> String| (Some(text(before)), Some(text(after)));
+    let fields = [
+        ("name", both(|o| o.name.clone())),
+        ("currency", both(|o| o.currency.to_string())),
+        ("zone", both(|o| o.zone.to_string())),
+    ];
+    differing(fields.map(|(field, (before, after))| (field, before, after)))
 }
 
 #[cfg(test)]
@@ -114,10 +125,15 @@ mod tests {
                 ..before
             }
         );
+        let change = scene.changes().await.pop().unwrap();
+        assert_eq!(change.kind, "organization.updated");
         assert_eq!(
-            scene.changes().await.last().unwrap().kind,
-            "organization.updated"
+            change.summary,
+            "Changes the organization: name from \"scene\" to \"Nordlicht\""
         );
+        let count = scene.changes().await.len();
+        assert_eq!(scene.run(renamed("Nordlicht")).await.unwrap(), after);
+        assert_eq!(scene.changes().await.len(), count, "nothing changed");
     }
 
     #[tokio::test]

@@ -148,17 +148,12 @@ impl SaveTicketType {
         inserted.on_constraint("ticket_type_name_key", || {
             SaveTicketTypeError::NameTaken(offer.name.clone())
         })?;
-        let capacity = match (&offer.pool_name, offer.capacity) {
-            (Some(pool), _) => format!("from the pool {pool:?}"),
-            (None, Some(capacity)) => format!("{capacity} of them"),
-            (None, None) => "unlimited".to_owned(),
-        };
         let change = TicketTypeCreated {
             ticket_type_id: offer.id,
             event_id: event.id,
             name: offer.name.to_string(),
             price: offer.price(),
-            capacity,
+            capacity: limit::in_words(&offer),
         };
         let answer = answer(&mut tx, event, None, &offer).await?;
         Ok(tx.commit(change, answer).await?)
@@ -361,18 +356,11 @@ fn differences(before: &Offer, after: &Offer) -> Vec<FieldChange> {
         ),
         ("position", both(|o| Some(o.position.to_string()))),
     ];
-    let pools = match (
-        before.pool_id == after.pool_id,
-        &before.pool_name,
-        &after.pool_name,
-    ) {
-        (true, ..) => (None, None),
-        (false, before, after) => {
-            let name = |pool: &Option<Name>| {
-                Some(pool.as_ref().map_or("its own".to_owned(), Name::to_string))
-            };
-            (name(before), name(after))
-        }
+    // A pool that only changes its size says so itself.
+    let pools = if before.pool_id == after.pool_id {
+        (None, None)
+    } else {
+        both(|o| Some(limit::in_words(o)))
     };
     let fields = fields.into_iter().chain([("limit", pools)]);
     differing(fields.map(|(field, (before, after))| (field, before, after)))

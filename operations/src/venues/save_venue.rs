@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     App, Effect, Operation,
-    faults::{CHANGED_MEANWHILE, NAME_TAKEN},
+    faults::{CHANGED_MEANWHILE, NAME_TAKEN, VENUE_ARCHIVED},
+    field_change::{FieldChange, differing},
     lookup::LookupError,
     organizations,
 };
@@ -109,6 +110,37 @@ impl Operation for SaveVenue {
             }
         }
     }
+}
+
+/// A new venue before anything but its name is said.
+fn blank(cx: &Cx, name: &Name, zone: Zone) -> Venue {
+    Venue {
+        id: cx.new_id(),
+        name: name.to_string(),
+        address: None,
+        city: None,
+        country: None,
+        zone,
+        capacity: None,
+        notes: None,
+        version: 1,
+        is_archived: false,
+    }
+}
+
+/// The fields that differ, for the audit trail and for the person who confirms.
+fn differences(before: &Venue, after: &Venue) -> Vec<FieldChange> {
+    let both = |text: fn(&Venue) -> Option<String>| (text(before), text(after));
+    let fields = [
+        ("name", both(|v| Some(v.name.clone()))),
+        ("address", both(|v| v.address.clone())),
+        ("city", both(|v| v.city.clone())),
+        ("country", both(|v| v.country.clone())),
+        ("zone", both(|v| Some(v.zone.to_string()))),
+        ("capacity", both(|v| v.capacity.map(|c| c.to_string()))),
+        ("notes", both(|v| v.notes.clone())),
+    ];
+    differing(fields.map(|(field, (before, after))| (field, before, after)))
 }
 
 impl SaveVenue {
@@ -274,6 +306,68 @@ mod tests {
                 ..before
             }
         );
+    }
+
+    #[tokio::test]
+    async fn records_each_field_with_its_value() {
+        let scene = Scene::new().await;
+        let hall = SaveVenue {
+            capacity: Patch::Set(80),
+            ..named("Town Hall")
+        };
+        scene.run(hall).await.unwrap();
+        let created = scene.changes().await.pop().unwrap().payload;
+        assert_eq!(
+            created["details"],
+            serde_json::json!([{"field": "capacity", "before": null, "after": "80"}])
+        );
+        let larger = SaveVenue {
+            capacity: Patch::Set(120),
+            ..changing("Town Hall")
+        };
+        scene.run(larger).await.unwrap();
+        let summary = scene.changes().await.pop().unwrap().summary;
+        assert_eq!(
+            summary,
+            "Changes the venue \"Town Hall\": capacity from \"80\" to \"120\""
+        );
+    }
+
+    #[tokio::test]
+    async fn a_capacity_can_be_removed() {
+        let scene = Scene::new().await;
+        let save = |json: serde_json::Value| serde_json::from_value::<SaveVenue>(json);
+        let hall = save(serde_json::json!({"name": "Town Hall", "capacity": 80})).unwrap();
+        assert_eq!(scene.run(hall).await.unwrap().capacity, Some(80));
+        for removing in [serde_json::json!(0), serde_json::json!("")] {
+            let json = serde_json::json!({"venue": "Town Hall", "capacity": removing});
+            let saved = scene.run(save(json).unwrap()).await.unwrap();
+            assert_eq!(saved.capacity, None);
+        }
+        for keeping in [
+            serde_json::json!({"venue": "x"}),
+            serde_json::json!({"venue": "x", "capacity": null}),
+        ] {
+            assert!(save(keeping).unwrap().capacity.is_keep());
+        }
+        let repeated = save(serde_json::to_value(changing("x")).unwrap()).unwrap();
+        assert!(repeated.capacity.is_keep());
+        assert!(save(serde_json::json!({"capacity": 2.5})).is_err());
+    }
+
+    #[tokio::test]
+    async fn an_archived_one_stays_as_it_is() {
+        let scene = Scene::new().await;
+        let venue = scene.venue("Town Hall").await;
+        let archive = crate::venues::ArchiveVenue {
+            venue: venue.id.into(),
+        };
+        scene.run(archive).await.unwrap();
+        let command = SaveVenue {
+            venue: Some(venue.id.into()),
+            ..named("Old Town Hall")
+        };
+        assert_refused(scene.run(command).await, "venue_archived");
     }
 
     #[tokio::test]
