@@ -275,6 +275,11 @@ impl UpdateEvent {
             let now = cx.now.in_zone(&schedule.zone);
             return Err(CreateEventError::StartsInThePast { starts, now }.into());
         }
+        // An event that is over stays over: nobody could correct a mistyped end.
+        if schedule.ends_at <= cx.now && schedule.ends_at != before.ends_at {
+            let now = cx.now.in_zone(&schedule.zone);
+            return Err(UpdateEventError::EndsInThePast { ends, now });
+        }
         after.starts = schedule.starts;
         after.ends = schedule.ends;
         after.zone = schedule.zone;
@@ -378,6 +383,14 @@ pub enum UpdateEventError {
         /// Its state.
         status: EventStatus,
     },
+    /// It would be over at once, and for good.
+    #[error("{} is in the past; it is {} there now", .ends.readable(), .now.readable())]
+    EndsInThePast {
+        /// End given.
+        ends: LocalTime,
+        /// The present time there.
+        now: LocalTime,
+    },
     /// Something has a price in the present currency.
     #[error("the event has ticket types priced in {currency}, so its currency stays")]
     CurrencyFixed {
@@ -397,6 +410,11 @@ pub enum UpdateEventError {
     Value(#[from] CreateEventError),
 }
 
+const ENDS_IN_THE_PAST: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "ends_in_the_past",
+    "Check the date. To end the sale, set `sales_end` of the ticket types; an event that will not go on is cancelled with cancel_event.",
+);
 const CURRENCY_FIXED: FaultSpec = FaultSpec::new(
     FaultKind::Conflict,
     "currency_fixed",
@@ -414,6 +432,7 @@ impl Fault for UpdateEventError {
             NOTHING_GIVEN,
             CHANGED_MEANWHILE,
             EVENT_CLOSED,
+            ENDS_IN_THE_PAST,
             CURRENCY_FIXED,
             PLACE_MISSING,
         ];
@@ -426,6 +445,7 @@ impl Fault for UpdateEventError {
             Self::NothingGiven => NOTHING_GIVEN.into(),
             Self::ChangedMeanwhile { .. } => CHANGED_MEANWHILE.into(),
             Self::Closed { .. } => EVENT_CLOSED.into(),
+            Self::EndsInThePast { .. } => ENDS_IN_THE_PAST.at("ends"),
             Self::CurrencyFixed { .. } => CURRENCY_FIXED.into(),
             Self::PlaceMissing { .. } => PLACE_MISSING.into(),
             Self::Value(error) => error.facts(),
