@@ -15,6 +15,7 @@ use crate::{
     change::Recorded,
     ids::{ApiTokenId, Id, OrganizationId, UserId},
     permission::{Permission, Permissions},
+    text::clean,
     time::Timestamp,
 };
 
@@ -182,7 +183,7 @@ impl Cx {
     #[must_use]
     pub fn with_client(self, client: impl Into<String>) -> Self {
         Self {
-            client: Some(client.into()),
+            client: Some(clean(&client.into())),
             ..self
         }
     }

@@ -125,7 +125,8 @@ impl App {
             cx.idempotency = None;
         }
         if let Some(idempotency) = &mut cx.idempotency {
-            if !(1..=200).contains(&idempotency.key.chars().count()) {
+            let key = &idempotency.key;
+            if !(1..=200).contains(&key.chars().count()) || key.contains(char::is_control) {
                 return Err(RunError::KeyMalformed);
             }
             let canonical = serde_json::to_vec(&input).expect("a command is plain data");
@@ -206,8 +207,14 @@ pub enum RunError<E: Fault> {
     /// The idempotency key was used for something else.
     #[error("this idempotency key was used before, for a different request")]
     KeyReused,
-    /// The idempotency key is empty or too long.
-    #[error("an idempotency key has 1 to 200 characters")]
+    /// The request was answered before, to a caller who could see personal data then.
+    #[error(
+        "this was done before under the same idempotency key, and its answer has personal data that this connection \
+         may not see"
+    )]
+    AnswerHidden,
+    /// The idempotency key is empty, too long or not readable.
+    #[error("an idempotency key has 1 to 200 characters, none of them a control character")]
     KeyMalformed,
     /// The store failed before the operation began.
     #[error(transparent)]

@@ -1,6 +1,6 @@
 //! The figures, counted where they are kept.
 
-use domain::{Currency, Cx, EventId, LocalDate, LocalTime, Money, Timestamp, Zone};
+use domain::{Currency, Cx, EventId, LocalTime, Money, Timestamp, Zone};
 use sqlx::PgConnection;
 
 use super::model::{CurrencyTotals, EventSales, SalesTotals, TypeSales};
@@ -225,9 +225,55 @@ pub(super) async fn by_type(
     Ok(rows.collect())
 }
 
+/// Whatever a day counts, one row each: `event_id`, `currency`, `at`, and what it adds; `$1` is the event.
+macro_rules! select_moved {
+    ($row:ident, $columns:literal, $rest:literal $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            $row,
+            "select " + $columns + r#"
+             from (
+               select event_id, currency, paid_at as at, 1 as paid, 0 as tickets, 0 as gross, 0 as refunded
+                 from orders where status = 'paid'
+               union all
+               select ticket.event_id, order_item.currency, ticket.issued_at, 0, 1, 0, 0
+                 from ticket join order_item on order_item.id = ticket.order_item_id where ticket.status = 'valid'
+               union all
+               select orders.event_id, payment.currency, payment.received_at, 0, 0, payment.amount, 0
+                 from payment join orders on orders.id = payment.order_id
+               union all
+               select orders.event_id, refund.currency, refund.created_at, 0, 0, 0, refund.amount
+                 from refund join orders on orders.id = refund.order_id
+             ) moved
+             where ($1::uuid is null or event_id = $1) and at >= $2 and at < $3 "# + $rest
+            $(, $argument)*
+        )
+    };
+}
+
+/// When something was first and last sold, paid or given back.
+pub(super) struct Extent {
+    pub(super) first: Option<Timestamp>,
+    pub(super) last: Option<Timestamp>,
+}
+
+/// When within a span something was first and last sold, paid or given back.
+pub(super) async fn extent(conn: &mut PgConnection, span: Span) -> sqlx::Result<Extent> {
+    select_moved!(
+        Extent,
+        "min(at) as first, max(at) as last",
+        "",
+        span.event_id as _,
+        span.from as _,
+        span.until as _,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// What happened on one day in one currency.
 pub(super) struct DayRow {
-    pub(super) date: LocalDate,
+    /// Which of the days, from 1.
+    pub(super) day: i32,
     pub(super) currency: Currency,
     pub(super) orders_paid: i64,
     pub(super) tickets: i64,
@@ -235,36 +281,23 @@ pub(super) struct DayRow {
     pub(super) refunded: i64,
 }
 
-/// Sales by day on the clock of a zone, days without any left out.
+/// Sales by day; those without any are left out. `starts` says when each day begins: which zone's clock they follow
+/// is the caller's business, because the database has a zone table of its own.
 pub(super) async fn by_day(
     conn: &mut PgConnection,
-    zone: &Zone,
     span: Span,
+    starts: &[Timestamp],
 ) -> sqlx::Result<Vec<DayRow>> {
-    sqlx::query_as!(
+    select_moved!(
         DayRow,
-        r#"select (at at time zone $4)::date::text as "date!: LocalDate", currency as "currency!: Currency",
-             sum(paid)::bigint as "orders_paid!", sum(tickets)::bigint as "tickets!",
-             sum(gross)::bigint as "gross!", sum(refunded)::bigint as "refunded!"
-           from (
-             select event_id, currency, paid_at as at, 1 as paid, 0 as tickets, 0 as gross, 0 as refunded
-               from orders where status = 'paid'
-             union all
-             select ticket.event_id, order_item.currency, ticket.issued_at, 0, 1, 0, 0
-               from ticket join order_item on order_item.id = ticket.order_item_id where ticket.status = 'valid'
-             union all
-             select orders.event_id, payment.currency, payment.received_at, 0, 0, payment.amount, 0
-               from payment join orders on orders.id = payment.order_id
-             union all
-             select orders.event_id, refund.currency, refund.created_at, 0, 0, 0, refund.amount
-               from refund join orders on orders.id = refund.order_id
-           ) moved
-           where ($1::uuid is null or event_id = $1) and at >= $2 and at < $3
-           group by 1, 2 order by 1, 2"#,
+        r#"width_bucket(at, $4::timestamptz[]) as "day!", currency as "currency!: Currency",
+           sum(paid)::bigint as "orders_paid!", sum(tickets)::bigint as "tickets!",
+           sum(gross)::bigint as "gross!", sum(refunded)::bigint as "refunded!""#,
+        "group by 1, 2 order by 1, 2",
         span.event_id as _,
         span.from as _,
         span.until as _,
-        zone as _,
+        starts as _,
     )
     .fetch_all(conn)
     .await

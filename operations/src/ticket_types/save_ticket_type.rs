@@ -92,6 +92,10 @@ impl SaveTicketType {
     }
 }
 
+/// The highest price, in the smallest unit: a thousand million euros. As many tickets as there are seats on earth add
+/// up to less than 64 bits hold.
+const HIGHEST_PRICE: i64 = 100_000_000_000;
+
 /// The ticket type and what the organizer should know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SavedTicketType {
@@ -246,6 +250,9 @@ impl SaveTicketType {
             if price.amount < 0 {
                 return Err(SaveTicketTypeError::PriceNegative(price));
             }
+            if price.amount > HIGHEST_PRICE {
+                return Err(SaveTicketTypeError::PriceTooHigh(price));
+            }
             offer.price_amount = price.amount;
             offer.price_currency = price.currency;
         }
@@ -394,6 +401,50 @@ mod tests {
 
     fn at(local: &str) -> Patch<LocalTime> {
         Patch::Set(local.parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn records_the_limit_with_its_capacity() {
+        let scene = Scene::new().await;
+        let event = draft(&scene).await;
+        let shared = SaveTicketType {
+            quantity: None,
+            pool: Some("Hall".parse().unwrap()),
+            pool_capacity: Some(100),
+            ..selling(event.id, "Shared", 2500, 1)
+        };
+        scene.run(shared).await.unwrap();
+        let summary = scene.changes().await.pop().unwrap().summary;
+        assert_eq!(
+            summary,
+            "Adds the ticket type \"Shared\": 25.00 EUR, from the pool \"Hall\" of 100"
+        );
+        let own = SaveTicketType {
+            quantity: Some(40),
+            ..changing(&event, "Shared")
+        };
+        scene.run(own).await.unwrap();
+        let summary = scene.changes().await.pop().unwrap().summary;
+        assert!(summary.ends_with("to \"40 of them\""), "{summary}");
+        let more = SaveTicketType {
+            quantity: Some(60),
+            ..changing(&event, "Shared")
+        };
+        scene.run(more).await.unwrap();
+        let summary = scene.changes().await.pop().unwrap().summary;
+        assert_eq!(summary, "Changes the capacity of \"Shared\" from 40 to 60");
+    }
+
+    #[tokio::test]
+    async fn refuses_a_price_whose_sums_would_not_fit() {
+        let scene = Scene::new().await;
+        let event = draft(&scene).await;
+        for amount in [i64::MAX, HIGHEST_PRICE + 1] {
+            let dear = selling(event.id, "Dear", amount, 10);
+            assert_refused(scene.run(dear).await, "price_too_high");
+        }
+        let dear = selling(event.id, "Dear", HIGHEST_PRICE, 10);
+        scene.run(dear).await.unwrap();
     }
 
     #[tokio::test]
