@@ -58,7 +58,7 @@ async def get_event(event: str) -> dict:
 async def list_orders(limit: int = 50) -> dict:
     """Orders, newest first."""
     async with transaction() as connection:
-        rows = await connection.fetch(QUERIES["orders"], *[None] * 7, limit + 1)
+        rows = await connection.fetch(QUERIES["orders"], *[None] * 7, limit + 1, True)
     return {"items": [dict(row) for row in rows[:limit]], "has_more": len(rows) > limit}
 
 

@@ -16,6 +16,7 @@ use crate::{
     change::Recorded,
     ids::{ApiTokenId, Id, OrganizationId, UserId, WorkflowRunId},
     permission::{Permission, Permissions},
+    text::clean,
     time::Timestamp,
 };
 
@@ -244,7 +245,7 @@ impl Cx {
     #[must_use]
     pub fn with_client(self, client: impl Into<String>) -> Self {
         Self {
-            client: Some(client.into()),
+            client: Some(clean(&client.into())),
             ..self
         }
     }

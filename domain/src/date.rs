@@ -6,7 +6,7 @@ use jiff::{ToSpan, civil};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::time::{LocalTime, TimeError, Timestamp, Zone};
+use crate::time::{LocalTime, TimeError, Timestamp, YEARS, Zone};
 
 /// A day on the calendar, in no particular zone. JSON: `2027-02-04`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +32,11 @@ impl LocalDate {
     /// When the day begins on the clock.
     pub fn midnight(self) -> LocalTime {
         LocalTime::from(self.0.at(0, 0, 0, 0))
+    }
+
+    /// The middle of the day on the clock.
+    pub fn noon(self) -> LocalTime {
+        LocalTime::from(self.0.at(12, 0, 0, 0))
     }
 
     /// The instant at which the day begins in a zone; after the gap, where the clock skips midnight.
@@ -68,9 +73,12 @@ impl FromStr for LocalDate {
     fn from_str(text: &str) -> Result<Self, TimeError> {
         let refuse = |_| TimeError::Date(text.to_owned());
         // Strictly: jiff would take the day out of a whole instant, in whichever zone that is.
-        civil::Date::strptime("%Y-%m-%d", text.trim())
-            .map(Self)
-            .map_err(refuse)
+        let date = civil::Date::strptime("%Y-%m-%d", text.trim()).map_err(refuse)?;
+        if YEARS.contains(&date.year()) {
+            Ok(Self(date))
+        } else {
+            Err(TimeError::Year(text.to_owned()))
+        }
     }
 }
 
@@ -117,7 +125,15 @@ mod tests {
 
     #[test]
     fn refuses_times_and_nonsense() {
-        for text in ["2027-02-30", "2027-02-04T19:00", "4.2.2027", ""] {
+        for text in [
+            "2027-02-30",
+            "2027-02-04T19:00",
+            "4.2.2027",
+            "",
+            "0027-02-04",
+            "-9999-01-01",
+            "9999-01-01",
+        ] {
             assert!(text.parse::<LocalDate>().is_err(), "{text}");
         }
     }

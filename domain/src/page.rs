@@ -17,6 +17,10 @@ pub struct Cursor {
     pub id: Uuid,
 }
 
+/// The microseconds of the years 1 and 10000: what lies beyond is no key of ours, and no time for the database.
+const FIRST_KEY: i64 = -62_135_596_800_000_000;
+const LAST_KEY: i64 = 253_402_300_800_000_000;
+
 /// Text that is no cursor.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -37,6 +41,9 @@ impl FromStr for Cursor {
         let key = u64::from_str_radix(key, 16)
             .map_err(|_| CursorError)?
             .cast_signed();
+        if !(FIRST_KEY..=LAST_KEY).contains(&key) {
+            return Err(CursorError);
+        }
         let id = Uuid::try_parse(id).map_err(|_| CursorError)?;
         Ok(Self { key, id })
     }
@@ -131,7 +138,7 @@ mod tests {
 
     #[test]
     fn cursors_survive_a_round_trip() {
-        for key in [0, 1, -1, i64::MIN, i64::MAX] {
+        for key in [0, 1, -1, FIRST_KEY, LAST_KEY] {
             let cursor = Cursor {
                 key,
                 id: Uuid::from_u128(7),
@@ -141,6 +148,8 @@ mod tests {
         for bad in ["", "x", "zz", &"0".repeat(47), "ü".repeat(20).as_str()] {
             assert_eq!(bad.parse::<Cursor>(), Err(CursorError), "{bad}");
         }
+        let forged = format!("{:016x}{}", i64::MAX, Uuid::nil().simple());
+        assert_eq!(forged.parse::<Cursor>(), Err(CursorError));
     }
 
     #[test]

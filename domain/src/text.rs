@@ -188,6 +188,27 @@ where
     }
 }
 
+/// Reads a change to an optional count: 0 or an empty text removes it. For `deserialize_with`.
+pub fn count_patch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Patch<i32>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a whole number, or 0 to remove it")]
+    enum Given {
+        Number(i32),
+        Text(String),
+    }
+    let number = match Option::<Given>::deserialize(deserializer)? {
+        None => return Ok(Patch::Keep),
+        Some(Given::Number(number)) => number,
+        Some(Given::Text(text)) if text.trim().is_empty() => 0,
+        Some(Given::Text(text)) => text.trim().parse().map_err(de::Error::custom)?,
+    };
+    Ok(if number == 0 {
+        Patch::Remove
+    } else {
+        Patch::Set(number)
+    })
+}
+
 impl<T: JsonSchema> JsonSchema for Patch<T> {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         format!("Patch_of_{}", T::schema_name()).into()

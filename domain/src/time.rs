@@ -10,6 +10,10 @@ use jiff::{ToSpan, civil, tz};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+/// The years that callers may name. Beyond them a zone has no known rules, and the calendars of jiff and `PostgreSQL`
+/// end at different days.
+pub(crate) const YEARS: std::ops::RangeInclusive<i16> = 1900..=9998;
+
 /// An instant in UTC, to the microsecond. JSON: RFC 3339, `2027-02-04T18:00:00Z`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(jiff::Timestamp);
@@ -205,9 +209,12 @@ impl FromStr for LocalTime {
         if clock.contains(['Z', 'z', '+', '-', '[']) {
             return Err(refuse());
         }
-        text.parse::<civil::DateTime>()
-            .map(Self::from)
-            .map_err(|_| refuse())
+        let local = text.parse::<civil::DateTime>().map_err(|_| refuse())?;
+        if YEARS.contains(&local.year()) {
+            Ok(Self::from(local))
+        } else {
+            Err(TimeError::Year(text.to_owned()))
+        }
     }
 }
 
@@ -291,6 +298,9 @@ pub enum TimeError {
     /// Not a day.
     #[error("{0:?} is not a date; write it like 2027-02-04")]
     Date(String),
+    /// A year nobody plans for.
+    #[error("{0:?} is out of range: the year must be between 1900 and 9998")]
+    Year(String),
     /// Not an IANA name.
     #[error("{0:?} is not a time zone; use an IANA name such as Europe/Berlin or America/New_York")]
     Zone(String),
@@ -415,16 +425,15 @@ mod sql {
     }
 
     fn civil_to_microseconds(local: LocalTime) -> i64 {
-        let utc = local
+        let since = local
             .0
-            .to_zoned(jiff::tz::TimeZone::UTC)
-            .map(|z| z.timestamp());
-        utc.map_or(i64::MAX, jiff::Timestamp::as_microsecond)
+            .duration_since(civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0));
+        i64::try_from(since.as_micros()).expect("the calendar has fewer microseconds than 64 bits")
     }
 
     fn civil_from_microseconds(micros: i64) -> Result<LocalTime, BoxDynError> {
-        let instant = jiff::Timestamp::from_microsecond(micros)?;
-        let civil: civil::DateTime = instant.to_zoned(jiff::tz::TimeZone::UTC).datetime();
+        let since = jiff::SignedDuration::from_micros(micros);
+        let civil = civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0).checked_add(since)?;
         Ok(LocalTime::from(civil))
     }
 
@@ -501,6 +510,9 @@ mod tests {
             "2027-02-04T19:00Z",
             "2027-02-04",
             "tomorrow",
+            "1899-12-31T23:59",
+            "-009999-01-01T00:00",
+            "9999-01-01T00:00",
         ] {
             assert!(text.parse::<LocalTime>().is_err(), "{text}");
         }

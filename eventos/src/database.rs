@@ -130,6 +130,25 @@ impl Database {
         Some(watch)
     }
 
+    /// Forgets what is kept for a while only, now and once a day, until told to stop.
+    pub(crate) fn keep_tidy(&self, stop: &CancellationToken) -> tokio::task::JoinHandle<()> {
+        let (store, stop) = (self.store.clone(), stop.clone());
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the program's own round, ended by `stop`"
+        )]
+        tokio::spawn(async move {
+            let mut daily = tokio::time::interval(Duration::from_hours(24));
+            daily.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            while stop.run_until_cancelled(daily.tick()).await.is_some() {
+                match store.forget_old_answers().await {
+                    Ok(count) => tracing::debug!(count, "Forgot old answers"),
+                    Err(error) => tracing::warn!(%error, "Old answers could not be forgotten"),
+                }
+            }
+        })
+    }
+
     /// Closes all connections, and stops the embedded server if nobody else uses it.
     pub(crate) async fn close(self) -> Result<()> {
         self.store.close().await;

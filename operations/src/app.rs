@@ -125,7 +125,8 @@ impl App {
             cx.idempotency = None;
         }
         if let Some(idempotency) = &mut cx.idempotency {
-            if !(1..=200).contains(&idempotency.key.chars().count()) {
+            let key = &idempotency.key;
+            if !(1..=200).contains(&key.chars().count()) || key.contains(char::is_control) {
                 return Err(RunError::KeyMalformed);
             }
             let canonical = serde_json::to_vec(&input).expect("a command is plain data");
@@ -134,14 +135,16 @@ impl App {
         if let Some(answer) = self.remembered::<O>(&cx).await? {
             return Ok(answer);
         }
-        match input.run(self, &cx).await {
-            Err(error) if error.spec().code == "already_done" => {
-                match self.remembered::<O>(&cx).await? {
-                    Some(answer) => Ok(answer),
-                    None => Err(RunError::Operation(error)),
-                }
-            }
-            outcome => outcome.map_err(RunError::Operation),
+        let error = match input.run(self, &cx).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        // Another attempt under the same key may have been faster, and taken what this one is refused. Then it is
+        // the answer, whatever this one ran into.
+        match self.remembered::<O>(&cx).await {
+            Ok(Some(answer)) => Ok(answer),
+            Err(bound @ (RunError::KeyReused | RunError::AnswerHidden)) => Err(bound),
+            Ok(None) | Err(_) => Err(RunError::Operation(error)),
         }
     }
 
@@ -156,6 +159,7 @@ impl App {
             Remembered::Nothing => Ok(None),
             Remembered::Answer(answer) => Ok(Some(answer)),
             Remembered::OtherRequest => Err(RunError::KeyReused),
+            Remembered::Hidden => Err(RunError::AnswerHidden),
         }
     }
 }
@@ -203,8 +207,14 @@ pub enum RunError<E: Fault> {
     /// The idempotency key was used for something else.
     #[error("this idempotency key was used before, for a different request")]
     KeyReused,
-    /// The idempotency key is empty or too long.
-    #[error("an idempotency key has 1 to 200 characters")]
+    /// The request was answered before, to a caller who could see personal data then.
+    #[error(
+        "this was done before under the same idempotency key, and its answer has personal data that this connection \
+         may not see"
+    )]
+    AnswerHidden,
+    /// The idempotency key is empty, too long or not readable.
+    #[error("an idempotency key has 1 to 200 characters, none of them a control character")]
     KeyMalformed,
     /// The store failed before the operation began.
     #[error(transparent)]
@@ -229,6 +239,11 @@ const KEY_REUSED: FaultSpec = FaultSpec::new(
     "idempotency_key_reused",
     "Use a new key for a new request.",
 );
+const ANSWER_HIDDEN: FaultSpec = FaultSpec::new(
+    FaultKind::Forbidden,
+    "answer_hidden",
+    "Do not repeat it under another key; look at what was done with a get or list tool.",
+);
 const KEY_MALFORMED: FaultSpec = FaultSpec::new(
     FaultKind::Invalid,
     "idempotency_key_malformed",
@@ -237,7 +252,7 @@ const KEY_MALFORMED: FaultSpec = FaultSpec::new(
 
 impl<E: Fault> Fault for RunError<E> {
     fn specs() -> Vec<FaultSpec> {
-        let mut specs = vec![FORBIDDEN, LIMITED, KEY_REUSED, KEY_MALFORMED];
+        let mut specs = vec![FORBIDDEN, LIMITED, KEY_REUSED, ANSWER_HIDDEN, KEY_MALFORMED];
         specs.extend(StoreError::specs());
         specs
     }
@@ -247,6 +262,7 @@ impl<E: Fault> Fault for RunError<E> {
             Self::Forbidden { .. } => FORBIDDEN.into(),
             Self::Limited => LIMITED.into(),
             Self::KeyReused => KEY_REUSED.into(),
+            Self::AnswerHidden => ANSWER_HIDDEN.into(),
             Self::KeyMalformed => KEY_MALFORMED.into(),
             Self::Store(error) => error.facts(),
             Self::Operation(error) => error.facts(),

@@ -8,10 +8,10 @@ use crate::{
     approvals::{DecideApproval, GetApproval, ListApprovals, RequestApproval},
     audit::ListChanges,
     check_ins::{CheckIn, GetDoorStatus, ListAttendees, UndoCheckIn},
-    events::{ArchiveEvent, CreateEvent, ListEvents},
+    events::{CreateEvent, ListEvents},
     lifecycle::{
-        CancelEvent, CreateSeries, DuplicateEvent, GetEvent, PublishEvent, UnpublishEvent,
-        UpdateEvent,
+        ArchiveEvent, CancelEvent, CreateSeries, DuplicateEvent, GetEvent, PublishEvent,
+        UnpublishEvent, UpdateEvent,
     },
     messages::{
         CancelMessage, GetMessage, ListMessageTemplates, ListMessages, ListSuppressions,

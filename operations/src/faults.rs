@@ -23,6 +23,13 @@ pub(crate) const NAME_TAKEN: FaultSpec = FaultSpec::new(
     "Choose another name, or change the existing one by its id.",
 );
 
+/// A venue that was put away.
+pub(crate) const VENUE_ARCHIVED: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "venue_archived",
+    "Use another venue of list_venues, or add it anew with save_venue; its name is free.",
+);
+
 /// An event that is over, cancelled or archived.
 pub(crate) const EVENT_CLOSED: FaultSpec = FaultSpec::new(
     FaultKind::Conflict,

@@ -17,14 +17,16 @@ pub enum LookupError {
         candidates: Vec<Candidate>,
     },
     /// Several things have this name.
-    #[error("{} {noun}s are called {given:?}", .candidates.len())]
+    #[error("{}", ambiguous(.noun, .given, .candidates, *.are_more))]
     Ambiguous {
         /// `event`, `venue`, …
         noun: &'static str,
         /// What was asked for.
         given: String,
-        /// All of them.
+        /// All of them, or the first few.
         candidates: Vec<Candidate>,
+        /// Whether there are others.
+        are_more: bool,
     },
     /// The store failed.
     #[error(transparent)]
@@ -39,6 +41,19 @@ fn did_you_mean(candidates: &[Candidate]) -> String {
         format!("; similar: {}", names.join(", "))
     }
 }
+
+fn ambiguous(noun: &str, given: &str, candidates: &[Candidate], are_more: bool) -> String {
+    let count = candidates.len();
+    if are_more {
+        let list = noun.replace(' ', "_");
+        format!("more than {count} {noun}s are called {given:?}; list_{list}s has the others")
+    } else {
+        format!("{count} {noun}s are called {given:?}")
+    }
+}
+
+/// The most things of one name that are named.
+const MOST: usize = 5;
 
 const NOT_FOUND: FaultSpec = FaultSpec::new(
     FaultKind::NotFound,
@@ -103,7 +118,8 @@ pub(crate) fn the_one<I: domain::ids::Id>(
         several => Err(LookupError::Ambiguous {
             noun,
             given: given.to_owned(),
-            candidates: several.iter().map(|h| candidate(h)).collect(),
+            candidates: several.iter().take(MOST).map(|h| candidate(h)).collect(),
+            are_more: several.len() > MOST,
         }),
     }
 }

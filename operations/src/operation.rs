@@ -191,9 +191,10 @@ impl Entry {
 async fn run_erased<O: Operation>(
     app: &App,
     cx: &Cx,
-    input: Value,
+    mut input: Value,
     boundary: Option<&str>,
 ) -> Result<Value, Failure> {
+    drop_nul(&mut input);
     let input: O = parse::<O>(input)?;
     let output = app.run(cx, input).await.map_err(|error| match &error {
         RunError::Operation(fault) => Failure::of(fault),
@@ -204,6 +205,16 @@ async fn run_erased<O: Operation>(
         Some(boundary) => domain::text::with_boundary(boundary, json),
         None => json(),
     })
+}
+
+/// Takes the character NUL out of all text: nobody means it, and `PostgreSQL` cannot keep it.
+fn drop_nul(input: &mut Value) {
+    match input {
+        Value::String(text) => text.retain(|c| c != '\0'),
+        Value::Array(items) => items.iter_mut().for_each(drop_nul),
+        Value::Object(fields) => fields.values_mut().for_each(drop_nul),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// Reads a command, refusing fields it does not have: a misspelled option must not be ignored.
@@ -235,4 +246,40 @@ fn parse<O: Operation>(input: Value) -> Result<O, Failure> {
         let field = error.path().to_string();
         invalid(format!("{}.", error.into_inner()), Some(field))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::{catalog, testing::Scene};
+
+    #[tokio::test]
+    async fn text_that_the_database_cannot_keep_is_no_defect() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 5).await;
+        let searches = [
+            ("list_orders", json!({"query": "a\0b"})),
+            ("list_venues", json!({"query": "a\0b"})),
+            ("list_events", json!({"query": "Spring\0"})),
+            (
+                "list_attendees",
+                json!({"query": "a\0b", "event": event.id}),
+            ),
+            ("list_changes", json!({"kind": "order\0"})),
+        ];
+        for (name, input) in searches {
+            let entry = catalog::find(name).unwrap();
+            let answer = entry.run(&scene.app, &scene.cx, input, None).await;
+            assert!(answer.is_ok(), "{name}: {answer:?}");
+        }
+        let far = json!({"from": "-009999-01-01T00:00"});
+        let entry = catalog::find("list_events").unwrap();
+        let refused = entry.run(&scene.app, &scene.cx, far, None).await;
+        assert_eq!(refused.unwrap_err().code, "invalid_input");
+        let far = json!({"from": "-009999-01-01", "to": "-009999-01-01"});
+        let entry = catalog::find("get_sales_report").unwrap();
+        let refused = entry.run(&scene.app, &scene.cx, far, None).await;
+        assert_eq!(refused.unwrap_err().code, "invalid_input");
+    }
 }

@@ -11,6 +11,9 @@ pub enum StoreError {
     /// Another transaction was in the way (deadlock, serialization, lock timeout).
     #[error("someone else changed the same thing at the same moment")]
     Contended(#[source] sqlx::Error),
+    /// The connection was lost while committing: the database may have done it or not.
+    #[error("the connection to the database was lost while saving")]
+    CommitUnknown(#[source] sqlx::Error),
     /// A statement ran longer than allowed.
     #[error("the request took too long and was stopped")]
     TooSlow(#[source] sqlx::Error),
@@ -43,6 +46,11 @@ const CONTENDED: FaultSpec = FaultSpec::new(
     FaultKind::Conflict,
     "contended",
     "Nothing was saved; send the same request again.",
+);
+const COMMIT_UNKNOWN: FaultSpec = FaultSpec::new(
+    FaultKind::Unavailable,
+    "commit_unknown",
+    "It is not known whether it was saved: repeat it under the same idempotency_key, or look first.",
 );
 const TOO_SLOW: FaultSpec = FaultSpec::new(
     FaultKind::Unavailable,
@@ -85,6 +93,7 @@ impl Fault for StoreError {
         vec![
             UNAVAILABLE,
             CONTENDED,
+            COMMIT_UNKNOWN,
             TOO_SLOW,
             READ_ONLY,
             CANCELLED,
@@ -99,6 +108,7 @@ impl Fault for StoreError {
         let spec = match self {
             Self::Unavailable(_) => UNAVAILABLE,
             Self::Contended(_) => CONTENDED,
+            Self::CommitUnknown(_) => COMMIT_UNKNOWN,
             Self::TooSlow(_) => TOO_SLOW,
             Self::ReadOnly => READ_ONLY,
             Self::Cancelled => CANCELLED,
@@ -148,6 +158,17 @@ impl From<sqlx::Error> for StoreError {
                 | sqlx::Error::BeginFailed => Self::Unavailable(error),
                 other => Self::Internal(other),
             },
+        }
+    }
+}
+
+impl StoreError {
+    /// What an error of the commit itself means. What the database refuses is not saved; when it falls silent, nobody
+    /// knows.
+    pub(crate) fn of_commit(error: sqlx::Error) -> Self {
+        match Self::from(error) {
+            Self::Unavailable(error) => Self::CommitUnknown(error),
+            refused => refused,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Idempotency: an answer is remembered in the transaction that made it true.
 
-use domain::{Cx, context::Idempotency};
+use domain::{Cx, Permission, context::Idempotency};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{PgConnection, Row, types::Json};
 
-use crate::{ReadTx, StoreError};
+use crate::{ReadTx, Store, StoreError};
 
 /// What a key is already bound to.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub enum Remembered<T> {
     Answer(T),
     /// The key was used for another operation or another input.
     OtherRequest,
+    /// The same request was answered before, with personal data that the caller may not see any more.
+    Hidden,
 }
 
 impl ReadTx<'_> {
@@ -25,7 +27,7 @@ impl ReadTx<'_> {
     ) -> Result<Remembered<T>, StoreError> {
         let cx = self.cx();
         let row = sqlx::query(
-            "select operation, input_digest, answer from idempotency_key \
+            "select operation, input_digest, answer, personal from idempotency_key \
              where organization_id = $1 and actor = $2 and key = $3",
         )
         .bind(cx.organization_id)
@@ -41,8 +43,24 @@ impl ReadTx<'_> {
         if operation != cx.operation || digest != idempotency.input {
             return Ok(Remembered::OtherRequest);
         }
+        if row.try_get("personal")? && !cx.may(Permission::AttendeesPersonal) {
+            return Ok(Remembered::Hidden);
+        }
         let Json(answer) = row.try_get("answer")?;
         Ok(Remembered::Answer(answer))
+    }
+}
+
+impl Store {
+    /// Forgets answers that are older than a week, of all organizations; returns how many. To be called once a day:
+    /// answers name people, and nobody repeats a request after so long.
+    pub async fn forget_old_answers(&self) -> Result<u64, StoreError> {
+        let mut tx = self.system("forget old answers").await?;
+        // The role's policy shows it no younger ones.
+        let old = "delete from idempotency_key where created_at < now() - interval '7 days'";
+        let forgotten = sqlx::query(old).execute(tx.conn()).await?.rows_affected();
+        tx.commit().await?;
+        Ok(forgotten)
     }
 }
 
@@ -54,8 +72,8 @@ pub(crate) async fn remember<T: Serialize>(
 ) -> Result<(), StoreError> {
     // Waits for a concurrent transaction with the same key; if that one commits, this one did nothing new.
     let inserted = sqlx::query(
-        "insert into idempotency_key (organization_id, actor, key, operation, input_digest, answer, created_at) \
-         values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
+        "insert into idempotency_key (organization_id, actor, key, operation, input_digest, answer, created_at, personal) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing",
     )
     .bind(cx.organization_id)
     .bind(cx.actor.key())
@@ -64,6 +82,7 @@ pub(crate) async fn remember<T: Serialize>(
     .bind(idempotency.input.as_slice())
     .bind(Json(answer))
     .bind(cx.now)
+    .bind(cx.may(Permission::AttendeesPersonal))
     .execute(conn)
     .await?;
     if inserted.rows_affected() == 0 {

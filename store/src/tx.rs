@@ -110,7 +110,7 @@ impl<'a> WriteTx<'a> {
             self.tx.rollback().await?;
         } else {
             self.shared.rig.cross("commit.before").await;
-            self.tx.commit().await?;
+            self.tx.commit().await.map_err(StoreError::of_commit)?;
             self.shared.rig.cross("commit.after").await;
             if !self.changes.is_empty() {
                 self.shared.bell.ring();

@@ -99,6 +99,25 @@ impl TestDatabase {
     pub async fn owner(&self) -> PgConnection {
         connect(&self.name).await
     }
+
+    /// Returns once so many statements on this database wait for a lock: what is started then overlaps for sure.
+    pub async fn until_waiting(&self, count: i64) {
+        let mut owner = self.owner().await;
+        loop {
+            let waiting: i64 = sqlx::query_scalar(
+                "select count(*) from pg_stat_activity
+                 where datname = current_database() and wait_event_type = 'Lock'",
+            )
+            .fetch_one(&mut owner)
+            .await
+            .expect("the test server answers");
+            if waiting >= count {
+                return;
+            }
+            let pause = owner.execute("select pg_sleep(0.01)").await;
+            pause.expect("the test server answers");
+        }
+    }
 }
 
 impl Drop for TestDatabase {

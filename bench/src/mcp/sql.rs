@@ -43,7 +43,9 @@ const TOTALS: &str = "select o.paid as paid, o.pending as pending, o.cancelled a
         from orders where event_id = $1) o, \
        (select coalesce(sum(sold_count), 0)::bigint as sold, \
           case when bool_and(capacity is not null) then sum(capacity) end as capacity \
-        from capacity_pool where event_id = $1) p, \
+        from (select sold_count, case when exists (select from ticket_type t where t.pool_id = p.id and t.archived_at is null) \
+                then capacity else held_count + sold_count end as capacity \
+              from capacity_pool p where event_id = $1) pool) p, \
        (select count(*) as comps \
         from order_item i join ticket t on t.order_id = i.order_id and t.order_item_id = i.id \
         where i.event_id = $1 and i.unit_amount = 0 and t.status = 'valid') f";
@@ -55,8 +57,8 @@ const ORDERS: &str = "select orders.id, orders.number, orders.status, orders.eve
        orders.cancelled_at, orders.cancellation_reason \
      from orders join event on event.id = orders.event_id \
      where ($1::text is null or orders.number = $2 \
-            or $2 is null and (orders.search_text like '%' || search_form($1) || '%' \
-                               or word_similarity(search_form($1), orders.search_text) > 0.5)) \
+            or $9 and (orders.search_text like '%' || search_form($1) || '%' \
+                       or word_similarity(search_form($1), orders.search_text) > 0.5)) \
        and ($3::uuid is null or orders.event_id = $3) \
        and ($4::text is null or orders.status = $4) \
        and ($5::timestamptz is null or orders.placed_at <= $5) \
@@ -146,7 +148,8 @@ impl Direct {
             .bind(None::<Timestamp>)
             .bind(None::<Timestamp>)
             .bind(None::<EventId>)
-            .bind(ORDER_COUNT + 1);
+            .bind(ORDER_COUNT + 1)
+            .bind(true);
         Ok(orders.fetch_all(&mut *tx).await?)
     }
 

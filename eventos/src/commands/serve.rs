@@ -56,6 +56,7 @@ impl Serve {
         let key = home::sealing_key(&config.data_dir)?;
         let stop = CancellationToken::new();
         let watch = opened.database.keep_running(&stop);
+        let round = opened.database.keep_tidy(&stop);
         let outgoing = Outgoing::new(&config, key)?;
         let sending = outgoing.keep_sending(&opened.app, &stop);
         let worker = if config.workflows.worker && !self.no_worker {
@@ -93,6 +94,7 @@ impl Serve {
         if let Some(watch) = watch {
             watch.await.context("the watch over PostgreSQL failed")?;
         }
+        round.await.context("the daily round failed")?;
         opened.database.close().await?;
         served.context("the server failed")?;
         tracing::info!("Stopped");

@@ -174,7 +174,7 @@ pub(super) async fn create(app: &App, owner: &Cx, now: Timestamp) -> Result<Vec<
             city: text(city),
             country: text(country),
             zone: Some(zone.parse().expect("a zone")),
-            capacity: Some(*capacity),
+            capacity: Patch::Set(*capacity),
             ..SaveVenue::default()
         };
         app.run(&first, venue).await?;

@@ -1,6 +1,9 @@
 //! `list_changes`: the audit trail, newest first.
 
-use domain::{ChangeId, Cursor, Cx, Page, PageRequest, Permission, Timestamp};
+use domain::{
+    ChangeId, Cursor, Cx, Facts, Fault, FaultKind, FaultSpec, Page, PageRequest, Permission,
+    Timestamp,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::StoreError;
@@ -53,15 +56,62 @@ impl Operation for ListChanges {
     const EFFECT: Effect = Effect::Read;
     const NEEDS: Permission = Permission::AuditRead;
     type Output = Page<ChangeRecord>;
-    type Error = StoreError;
+    type Error = ListChangesError;
 
-    async fn run(self, app: &App, cx: &Cx) -> Result<Page<ChangeRecord>, StoreError> {
+    async fn run(self, app: &App, cx: &Cx) -> Result<Page<ChangeRecord>, ListChangesError> {
+        let subject = match self.subject.as_deref() {
+            Some(given) => Some(bare_id(given)?),
+            None => None,
+        };
         let mut tx = app.store().read(cx).await?;
-        let rows = sql::list(tx.conn(), &self).await?;
+        let rows = sql::list(tx.conn(), &self, subject).await?;
         Ok(Page::cut(rows, self.page, |row| Cursor {
             key: row.at.as_microseconds(),
             id: row.id.into(),
         }))
+    }
+}
+
+/// The id behind its prefix, whichever that is.
+fn bare_id(given: &str) -> Result<uuid::Uuid, ListChangesError> {
+    let hex = given.rsplit('_').next().unwrap_or_default();
+    hex.parse()
+        .map_err(|_| ListChangesError::SubjectMalformed(given.to_owned()))
+}
+
+/// How `list_changes` refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum ListChangesError {
+    /// A name, a number or nonsense instead of an id.
+    #[error("{0:?} is not an id, so it leads to no changes")]
+    SubjectMalformed(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+const SUBJECT_MALFORMED: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "subject_malformed",
+    "Look the thing up with its get or list tool and give its id, such as evt_ or ord_ with 32 digits.",
+);
+
+impl Fault for ListChangesError {
+    fn specs() -> Vec<FaultSpec> {
+        vec![SUBJECT_MALFORMED]
+    }
+
+    fn facts(&self) -> Facts {
+        match self {
+            Self::SubjectMalformed(_) => SUBJECT_MALFORMED.at("subject"),
+            Self::Store(error) => error.facts(),
+        }
+    }
+}
+
+impl From<sqlx::Error> for ListChangesError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
     }
 }
 
@@ -121,6 +171,21 @@ mod tests {
         }
         assert_eq!(seen.len(), 6, "five renames and the founding");
         assert!(seen.is_sorted_by(|a, b| a > b));
+    }
+
+    #[tokio::test]
+    async fn a_subject_is_an_id() {
+        let scene = Scene::new().await;
+        rename(&scene, &scene.cx, "Nordlicht").await;
+        let about = |subject: &str| ListChanges {
+            subject: Some(subject.to_owned()),
+            ..ListChanges::default()
+        };
+        let own = scene.cx.organization_id.to_string();
+        assert_eq!(scene.run(about(&own)).await.unwrap().items.len(), 2);
+        for name in ["Nordlicht", "K7M2PQX", "evt_12", ""] {
+            assert_refused(scene.run(about(name)).await, "subject_malformed");
+        }
     }
 
     #[tokio::test]

@@ -5,4 +5,4 @@
 mod list_changes;
 mod sql;
 
-pub use list_changes::{ChangeRecord, ListChanges};
+pub use list_changes::{ChangeRecord, ListChanges, ListChangesError};

@@ -8,14 +8,10 @@ use super::list_changes::{ChangeRecord, ListChanges};
 pub(super) async fn list(
     conn: &mut PgConnection,
     filter: &ListChanges,
+    subject: Option<uuid::Uuid>,
 ) -> sqlx::Result<Vec<ChangeRecord>> {
     let page: PageRequest = filter.page;
     let (key, id) = page.after();
-    let subject = filter
-        .subject
-        .as_deref()
-        .and_then(|s| s.rsplit('_').next())
-        .and_then(|hex| hex.parse::<uuid::Uuid>().ok());
     sqlx::query_as!(
         ChangeRecord,
         r#"select id, at, kind, summary, operation, client, subject_kind || '_' || replace(subject_id::text, '-', '') as "subject!",

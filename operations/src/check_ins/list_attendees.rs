@@ -15,6 +15,7 @@ use crate::{
     App, Effect, Operation,
     events::{self, Event},
     lookup::LookupError,
+    orders::OrderNumber,
     people,
 };
 
@@ -70,13 +71,13 @@ impl Operation for ListAttendees {
             Some(reference) => Some(sql::resolve_type(tx.conn(), event.id, reference).await?),
             None => None,
         };
+        let query = self.query.as_deref().map(str::trim);
+        let query = query.filter(|query| !query.is_empty());
+        let number = query.and_then(|query| query.parse::<OrderNumber>().ok());
         let filter = Filter {
             event_id: event.id,
-            query: self
-                .query
-                .as_deref()
-                .map(str::trim)
-                .filter(|q| !q.is_empty()),
+            query,
+            number: number.as_ref().map(OrderNumber::as_str),
             personal: cx.may(Permission::AttendeesPersonal),
             ticket_type_id,
             checked_in: self.checked_in,
@@ -170,11 +171,18 @@ mod tests {
             };
             assert_eq!(names(&scene, command).await, found, "{query}");
         }
-        let by_number = ListAttendees {
-            query: Some(order.order.number.to_lowercase()),
-            ..listing(event)
-        };
-        assert_eq!(names(&scene, by_number).await.len(), 3);
+        let (start, end) = order.order.number.split_at(3);
+        for number in [
+            format!("{start}{end}"),
+            format!("{start} {end}"),
+            format!("{start}-{end}"),
+        ] {
+            let by_number = ListAttendees {
+                query: Some(number.to_lowercase()),
+                ..listing(event)
+            };
+            assert_eq!(names(&scene, by_number).await.len(), 3, "{number}");
+        }
     }
 
     #[tokio::test]
@@ -251,7 +259,8 @@ mod tests {
         };
         let page = scene.app.run(&viewer, guess("Zoë Zimmer")).await.unwrap();
         assert!(page.items.is_empty());
-        let by_number = guess(&order.order.number);
+        let (start, end) = order.order.number.split_at(3);
+        let by_number = guess(&format!("{start} {end}"));
         let page = scene.app.run(&viewer, by_number).await.unwrap();
         assert_eq!(page.items.len(), 3);
     }

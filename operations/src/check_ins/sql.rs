@@ -235,6 +235,8 @@ pub(super) async fn resolve_type(
 pub(super) struct Filter<'a> {
     pub(super) event_id: EventId,
     pub(super) query: Option<&'a str>,
+    /// The query as an order number, if it is one.
+    pub(super) number: Option<&'a str>,
     /// Whether names and addresses are searched, or order numbers only.
     pub(super) personal: bool,
     pub(super) ticket_type_id: Option<TicketTypeId>,
@@ -272,7 +274,7 @@ pub(super) async fn attendees(
              left join check_in on check_in.ticket_id = ticket.id
                and check_in.result = 'admitted' and check_in.undone_at is null
            where ticket.event_id = $1 and ticket.status = 'valid'
-             and ($2::text is null or lower(orders.number) = lower($2)
+             and ($2::text is null or orders.number = $8
                   or $3 and (ticket.search_text like '%' || search_form($2) || '%'
                     or orders.search_text like '%' || search_form($2) || '%'
                     or word_similarity(search_form($2), ticket.search_text) > 0.5
@@ -292,6 +294,7 @@ pub(super) async fn attendees(
         filter.checked_in,
         after,
         filter.page.fetch(),
+        filter.number,
     )
     .fetch_all(conn)
     .await

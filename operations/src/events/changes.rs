@@ -54,20 +54,3 @@ impl Change for EventUpdated {
         )
     }
 }
-
-/// An event was put away.
-#[derive(Debug, Serialize)]
-pub struct EventArchived {
-    pub(super) event_id: EventId,
-    pub(super) title: String,
-}
-
-impl Change for EventArchived {
-    const KIND: &'static str = "event.archived";
-    fn subject(&self) -> Subject {
-        self.event_id.into()
-    }
-    fn summary(&self) -> String {
-        format!("Archives the event {:?}", self.title)
-    }
-}

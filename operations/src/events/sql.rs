@@ -63,7 +63,7 @@ pub(crate) async fn resolve(
     if let Some(row) = by_slug {
         return Ok(row.seen(cx));
     }
-    let id = find(conn, name).await?;
+    let id = find(conn, cx, name).await?;
     get(conn, cx, id).await
 }
 
@@ -101,14 +101,16 @@ pub(crate) async fn share(
 }
 
 /// The event of a title that is no event's slug.
-async fn find(conn: &mut PgConnection, name: &str) -> Result<EventId, LookupError> {
+async fn find(conn: &mut PgConnection, cx: &Cx, name: &str) -> Result<EventId, LookupError> {
     let hits = sqlx::query!(
         r#"select id, title, starts_local, search_form(title) = search_form($1) as "exact!"
            from event
            where search_text % search_form($1) or search_text like '%' || search_form($1) || '%'
-           order by (search_form(title) = search_form($1)) desc, word_similarity(search_form($1), search_text) desc, starts_at desc
-           limit 5"#,
-        name
+           order by (search_form(title) = search_form($1)) desc, word_similarity(search_form($1), search_text) desc,
+             (status in ('draft', 'published') and ends_at > $2) desc, abs(extract(epoch from starts_at - $2))
+           limit 6"#,
+        name,
+        cx.now as _,
     )
     .fetch_all(conn)
     .await?;
@@ -117,7 +119,9 @@ async fn find(conn: &mut PgConnection, name: &str) -> Result<EventId, LookupErro
         label: format!("{}, {}", row.title, row.starts_local.readable()),
         exact: row.exact,
     });
-    the_one("event", name, &hits.collect::<Vec<_>>())
+    // The sixth only tells that there are more.
+    let hits = hits.enumerate().filter(|(n, hit)| *n < 5 || hit.exact);
+    the_one("event", name, &hits.map(|(_, hit)| hit).collect::<Vec<_>>())
 }
 
 /// Which events are wanted.

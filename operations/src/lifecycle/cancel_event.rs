@@ -35,7 +35,7 @@ pub struct CancelledEvent {
     pub orders_pending: i64,
     /// Valid tickets.
     pub tickets: i64,
-    /// Money received and not given back.
+    /// What was paid for the paid orders and not given back.
     pub paid: Money,
     /// What is left to do, in words.
     pub next: String,
@@ -83,7 +83,7 @@ impl Operation for CancelEvent {
 fn answer(event: Event, totals: &Totals) -> CancelledEvent {
     let paid = totals.kept;
     let next = match (totals.paid_orders, totals.pending_orders) {
-        (0, 0) if paid.is_zero() => "Nobody has an order; nothing is left to do.".to_owned(),
+        (0, 0) => "Nobody has an order; nothing is left to do.".to_owned(),
         (settled, pending) => format!(
             "Tell the buyers of {settled} paid and {pending} pending orders, and cancel and refund each order: {paid} are still to be given back."
         ),
@@ -145,7 +145,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        orders::ConfirmPayment,
+        orders::{CancelOrder, ConfirmPayment, RefundChoice},
         permission::Role,
         testing::{Scene, assert_refused, buying},
     };
@@ -212,6 +212,34 @@ mod tests {
         );
         assert!(scene.run(buying(event.id, "Regular", 1)).await.is_err());
         scene.reconcile().await;
+    }
+
+    #[tokio::test]
+    async fn money_that_the_organizer_kept_is_not_to_be_given_back() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 10).await;
+        let (kept, paid) = (
+            scene.order(event.id, 1).await,
+            scene.order(event.id, 2).await,
+        );
+        for order in [&kept, &paid] {
+            let pay = ConfirmPayment::of(order.order.id.into());
+            scene.run(pay).await.unwrap();
+        }
+        let keep = CancelOrder {
+            refund: Some(RefundChoice::None),
+            ..CancelOrder::of(kept.order.id.into())
+        };
+        scene.run(keep).await.unwrap();
+        let cancelled = scene.run(cancelling(&event)).await.unwrap();
+        assert_eq!(cancelled.paid.to_string(), "50.00 EUR");
+        assert!(
+            cancelled.next.contains("50.00 EUR are still"),
+            "{}",
+            cancelled.next
+        );
+        let summary = scene.changes().await.pop().unwrap().summary;
+        assert!(summary.contains("50.00 EUR paid stay"), "{summary}");
     }
 
     /// Orders and the cancellation meet at the event's row: what was sold is what the answer says.

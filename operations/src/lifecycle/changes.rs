@@ -51,7 +51,7 @@ pub struct EventCancelled {
     pub(super) orders_paid: i64,
     pub(super) orders_pending: i64,
     pub(super) tickets: i64,
-    /// Received and not given back.
+    /// What was paid for the paid orders and not given back.
     pub(super) paid: Money,
 }
 
@@ -73,6 +73,23 @@ impl Change for EventCancelled {
             "Cancels the event {:?} ({}) and ends its sale: {affected}. Reason: {}",
             self.title, self.when, self.reason
         )
+    }
+}
+
+/// An event was put away.
+#[derive(Debug, Serialize)]
+pub struct EventArchived {
+    pub(super) event_id: EventId,
+    pub(super) title: String,
+}
+
+impl Change for EventArchived {
+    const KIND: &'static str = "event.archived";
+    fn subject(&self) -> Subject {
+        self.event_id.into()
+    }
+    fn summary(&self) -> String {
+        format!("Archives the event {:?}", self.title)
     }
 }
 

@@ -1,9 +1,11 @@
 //! The course of an event, where it reaches ticket types and orders: shown whole, changed, published, cancelled,
-//! copied, repeated.
+//! put away, copied, repeated.
 //!
 //! Owns no table. Operations: `get_event`, `update_event`, `publish_event`, `unpublish_event`, `cancel_event`,
-//! `duplicate_event`, `create_series`. Changes: `event.published`, `event.unpublished`, `event.cancelled`, `series.created`.
+//! `archive_event`, `duplicate_event`, `create_series`. Changes: `event.published`, `event.unpublished`,
+//! `event.cancelled`, `event.archived`, `series.created`.
 
+mod archive_event;
 mod cancel_event;
 pub mod changes;
 mod copy;
@@ -16,6 +18,7 @@ mod recurrence;
 mod unpublish_event;
 mod update_event;
 
+pub use archive_event::{ArchiveEvent, ArchiveEventError};
 pub use cancel_event::{CancelEvent, CancelEventError, CancelledEvent};
 pub use copy::Moved;
 pub use create_series::{CreateSeries, CreateSeriesError, CreatedSeries, SeriesDate, SkippedDate};

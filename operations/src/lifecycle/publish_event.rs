@@ -242,7 +242,7 @@ mod tests {
         scene.run(later).await.unwrap();
         let small = SaveVenue {
             venue: Some("Town Hall".parse().unwrap()),
-            capacity: Some(20),
+            capacity: Patch::Set(20),
             ..SaveVenue::default()
         };
         scene.run(small).await.unwrap();

@@ -198,6 +198,10 @@ impl UpdateEvent {
             Patch::Remove => after.venue = None,
             Patch::Set(reference) => {
                 let venue = venues::resolve(conn, reference).await?;
+                let stays = before.venue.as_ref().is_some_and(|v| v.id == venue.id);
+                if venue.is_archived && !stays {
+                    return Err(CreateEventError::VenueArchived(venue.name).into());
+                }
                 if venue.zone != after.zone {
                     answer.warnings.push(format!(
                         "{} is in the zone {}, the event's times are in {}.",
@@ -270,6 +274,11 @@ impl UpdateEvent {
         if schedule.starts_at <= cx.now && schedule.starts_at != before.starts_at {
             let now = cx.now.in_zone(&schedule.zone);
             return Err(CreateEventError::StartsInThePast { starts, now }.into());
+        }
+        // An event that is over stays over: nobody could correct a mistyped end.
+        if schedule.ends_at <= cx.now && schedule.ends_at != before.ends_at {
+            let now = cx.now.in_zone(&schedule.zone);
+            return Err(UpdateEventError::EndsInThePast { ends, now });
         }
         after.starts = schedule.starts;
         after.ends = schedule.ends;
@@ -374,6 +383,14 @@ pub enum UpdateEventError {
         /// Its state.
         status: EventStatus,
     },
+    /// It would be over at once, and for good.
+    #[error("{} is in the past; it is {} there now", .ends.readable(), .now.readable())]
+    EndsInThePast {
+        /// End given.
+        ends: LocalTime,
+        /// The present time there.
+        now: LocalTime,
+    },
     /// Something has a price in the present currency.
     #[error("the event has ticket types priced in {currency}, so its currency stays")]
     CurrencyFixed {
@@ -393,6 +410,11 @@ pub enum UpdateEventError {
     Value(#[from] CreateEventError),
 }
 
+const ENDS_IN_THE_PAST: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "ends_in_the_past",
+    "Check the date. To end the sale, set `sales_end` of the ticket types; an event that will not go on is cancelled with cancel_event.",
+);
 const CURRENCY_FIXED: FaultSpec = FaultSpec::new(
     FaultKind::Conflict,
     "currency_fixed",
@@ -410,6 +432,7 @@ impl Fault for UpdateEventError {
             NOTHING_GIVEN,
             CHANGED_MEANWHILE,
             EVENT_CLOSED,
+            ENDS_IN_THE_PAST,
             CURRENCY_FIXED,
             PLACE_MISSING,
         ];
@@ -422,6 +445,7 @@ impl Fault for UpdateEventError {
             Self::NothingGiven => NOTHING_GIVEN.into(),
             Self::ChangedMeanwhile { .. } => CHANGED_MEANWHILE.into(),
             Self::Closed { .. } => EVENT_CLOSED.into(),
+            Self::EndsInThePast { .. } => ENDS_IN_THE_PAST.at("ends"),
             Self::CurrencyFixed { .. } => CURRENCY_FIXED.into(),
             Self::PlaceMissing { .. } => PLACE_MISSING.into(),
             Self::Value(error) => error.facts(),
@@ -451,7 +475,7 @@ impl From<sqlx::Error> for UpdateEventError {
 mod tests {
     use super::*;
     use crate::{
-        events::ArchiveEvent,
+        lifecycle::ArchiveEvent,
         testing::{Scene, assert_refused, new_event, selling},
         ticket_types::{ListTicketTypes, SaleState, SaveTicketType},
     };
@@ -462,6 +486,37 @@ mod tests {
 
     fn update(event: &Event) -> UpdateEvent {
         UpdateEvent::of(event.id.into())
+    }
+
+    #[tokio::test]
+    async fn a_running_event_is_not_ended_for_good() {
+        let scene = Scene::new().await;
+        let event = scene.published("Spring Gala").await;
+        let during = scene.at("2027-02-04T19:00:00Z");
+        let ending = |ends: &str| UpdateEvent {
+            ends: Some(ends.parse().unwrap()),
+            ..update(&event)
+        };
+        let mistyped = scene.app.run(&during, ending("2027-02-04T19:30")).await;
+        assert_refused(mistyped, "ends_in_the_past");
+        let longer = scene.app.run(&during, ending("2027-02-05T01:00")).await;
+        assert_eq!(longer.unwrap().event.status, EventStatus::Published);
+    }
+
+    #[tokio::test]
+    async fn moves_nowhere_that_is_archived() {
+        let scene = Scene::new().await;
+        let event = gala(&scene).await;
+        let venue = scene.venue("Town Hall").await;
+        let at_venue = UpdateEvent {
+            venue: Patch::Set(venue.id.into()),
+            ..update(&event)
+        };
+        let archive = venues::ArchiveVenue {
+            venue: venue.id.into(),
+        };
+        scene.run(archive).await.unwrap();
+        assert_refused(scene.run(at_venue).await, "venue_archived");
     }
 
     #[tokio::test]

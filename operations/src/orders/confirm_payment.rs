@@ -37,6 +37,9 @@ pub struct ConfirmPayment {
     pub received_on: Option<LocalDate>,
 }
 
+/// How many days ago a payment may have come in: two years. Longer ago, the year is mistyped.
+const OLDEST_DAYS: i32 = 731;
+
 /// The paid order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfirmedPayment {
@@ -71,6 +74,7 @@ impl Operation for ConfirmPayment {
         sql::pay(tx.conn(), cx, &order, amount, reference, received_at).await?;
         let new = model::tickets(&items);
         tickets::issue(tx.conn(), cx, event.id, order.id, &new).await?;
+        sql::forget_attendees(tx.conn(), order.id).await?;
         let answer = ConfirmedPayment {
             order: detail(tx.conn(), cx, order.id).await?,
             was_paid_already: false,
@@ -122,17 +126,22 @@ impl ConfirmPayment {
         if let Some(given) = self.amount.filter(|given| *given != open) {
             return Err(ConfirmPaymentError::AmountDiffers { given, open });
         }
-        let received_at = match self.received_on {
-            None => cx.now,
-            Some(day) => {
-                let begins = day.midnight().resolve_leniently(&event.zone);
-                if begins > cx.now {
-                    return Err(ConfirmPaymentError::ReceivedInTheFuture(day));
-                }
-                begins
-            }
+        Ok((open, self.received_at(cx, event)?))
+    }
+
+    /// When it came in. Of a day, noon: that is the same day on the clocks of most other zones too.
+    fn received_at(&self, cx: &Cx, event: &Event) -> Result<Timestamp, ConfirmPaymentError> {
+        let Some(day) = self.received_on else {
+            return Ok(cx.now);
         };
-        Ok((open, received_at))
+        let today = LocalDate::from(cx.now.in_zone(&event.zone));
+        if day > today {
+            return Err(ConfirmPaymentError::ReceivedInTheFuture(day));
+        }
+        if day < today.plus_days(-OLDEST_DAYS) {
+            return Err(ConfirmPaymentError::ReceivedLongAgo(day));
+        }
+        Ok(day.noon().resolve_leniently(&event.zone).min(cx.now))
     }
 }
 
@@ -166,6 +175,9 @@ pub enum ConfirmPaymentError {
     /// The day has not come.
     #[error("{0} is in the future")]
     ReceivedInTheFuture(LocalDate),
+    /// The day is years ago.
+    #[error("{0} is more than two years ago")]
+    ReceivedLongAgo(LocalDate),
     /// The order was not found.
     #[error(transparent)]
     Lookup(#[from] CodeLookupError),
@@ -191,6 +203,8 @@ const RECEIVED_IN_THE_FUTURE: FaultSpec = FaultSpec::new(
     "received_in_the_future",
     "Check the date.",
 );
+const RECEIVED_LONG_AGO: FaultSpec =
+    FaultSpec::new(FaultKind::Invalid, "received_long_ago", "Check the year.");
 
 impl Fault for ConfirmPaymentError {
     fn specs() -> Vec<FaultSpec> {
@@ -199,6 +213,7 @@ impl Fault for ConfirmPaymentError {
             EVENT_CALLED_OFF,
             AMOUNT_DIFFERS,
             RECEIVED_IN_THE_FUTURE,
+            RECEIVED_LONG_AGO,
         ];
         specs.extend(CodeLookupError::specs());
         specs
@@ -210,6 +225,7 @@ impl Fault for ConfirmPaymentError {
             Self::EventCalledOff { .. } => EVENT_CALLED_OFF.at("order"),
             Self::AmountDiffers { .. } => AMOUNT_DIFFERS.at("amount"),
             Self::ReceivedInTheFuture(_) => RECEIVED_IN_THE_FUTURE.at("received_on"),
+            Self::ReceivedLongAgo(_) => RECEIVED_LONG_AGO.at("received_on"),
             Self::Lookup(error) => error.facts(),
         }
     }
@@ -240,7 +256,7 @@ mod tests {
         events::StatusMove,
         orders::{CancelOrder, RefundChoice},
         permission::Role,
-        testing::{Scene, assert_refused, eur},
+        testing::{Scene, assert_refused, buying, eur, selling},
     };
 
     fn confirming(order: &OrderDetail) -> ConfirmPayment {
@@ -266,7 +282,7 @@ mod tests {
             (2, 1)
         );
         let received = paid.order.payments[0].received_at;
-        assert_eq!(received.to_string(), "2027-01-08T23:00:00Z");
+        assert_eq!(received.to_string(), "2027-01-09T11:00:00Z");
         let count = scene.changes().await.len();
         let again = scene.run(command).await.unwrap();
         assert!(again.was_paid_already);
@@ -297,6 +313,47 @@ mod tests {
             ..confirming(&order)
         };
         assert_refused(scene.run(tomorrow).await, "received_in_the_future");
+        let mistyped = ConfirmPayment {
+            received_on: Some("2017-01-09".parse().unwrap()),
+            ..confirming(&order)
+        };
+        assert_refused(scene.run(mistyped).await, "received_long_ago");
+        // 10:00 in Berlin: noon has not come.
+        let today = ConfirmPayment {
+            received_on: Some("2027-01-11".parse().unwrap()),
+            ..confirming(&order)
+        };
+        let paid = scene.run(today).await.unwrap().order;
+        assert_eq!(paid.payments[0].received_at, scene.cx.now);
+    }
+
+    #[tokio::test]
+    async fn who_was_named_when_ordering_is_on_the_tickets_only() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 10).await;
+        scene.run(selling(event.id, "Free", 0, 10)).await.unwrap();
+        let mut named = buying(event.id, "Regular", 1);
+        let ada = crate::tickets::Attendee {
+            name: Some("Ada".parse().unwrap()),
+            email: None,
+        };
+        named.items[0].attendees = vec![ada];
+        let mut free = named.clone();
+        free.items[0].ticket_type = "Free".parse().unwrap();
+        let order = scene.run(named).await.unwrap().order;
+        let paid = scene.run(confirming(&order)).await.unwrap().order;
+        let free = scene.run(free).await.unwrap().order;
+        for order in [paid, free] {
+            let holder = order.tickets[0].attendee_name.as_ref().unwrap();
+            assert_eq!(holder.as_str(), "Ada");
+        }
+        let mut owner = scene.database.owner().await;
+        let kept: i64 =
+            sqlx::query_scalar("select count(*) from order_item where attendees <> '[]'")
+                .fetch_one(&mut owner)
+                .await
+                .unwrap();
+        assert_eq!(kept, 0);
     }
 
     #[tokio::test]

@@ -11,8 +11,9 @@ use super::{
 };
 use crate::{App, Effect, Operation, events, lookup::LookupError};
 
-/// Orders, newest first. `query` searches order number, buyer's name and address and forgives typos. For "who has
-/// not paid": status pending, with `older_than_days` if they get some time.
+/// Orders, newest first. `query` searches order number, buyer's name and address and forgives typos; without the
+/// scope attendees:personal people are masked and only whole order numbers are found. For "who has not paid": status
+/// pending, with `older_than_days` if they get some time.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ListOrders {
     /// Order number, or part of a buyer's name or address.
@@ -48,6 +49,7 @@ impl Operation for ListOrders {
         let filter = sql::Filter {
             query,
             number: number.as_ref().map(OrderNumber::as_str),
+            personal: cx.may(Permission::AttendeesPersonal),
             event_id,
             status: self.status,
             placed_before: days.map(|days| cx.now.plus_seconds(-days * 24 * 3600)),
@@ -117,6 +119,37 @@ mod tests {
             assert_eq!(numbers, [number.as_str()], "{query}");
         }
         assert!(scene.run(searching("zzzz")).await.unwrap().items.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_name_that_could_be_an_order_number_is_found_as_a_name() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 50).await;
+        assert!("Matthew".parse::<OrderNumber>().is_ok());
+        let number = bought_by(&scene, event.id, "Matthew Flinders", "mf@example.org").await;
+        let found = scene.run(searching("Matthew")).await.unwrap().items;
+        assert_eq!(found[0].number, number);
+    }
+
+    #[tokio::test]
+    async fn those_who_may_not_see_people_cannot_guess_them_either() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 50).await;
+        let number = bought_by(&scene, event.id, "Grace Hopper", "grace@example.org").await;
+        let viewer = scene.as_role(Role::Viewer);
+        for guess in [
+            "Grace",
+            "hopper",
+            "grace@example.org",
+            "example",
+            &number[..5],
+        ] {
+            let found = scene.app.run(&viewer, searching(guess)).await.unwrap();
+            assert!(found.items.is_empty(), "{guess}");
+        }
+        let spaced = format!("{} {}", &number[..3], &number[3..]);
+        let found = scene.app.run(&viewer, searching(&spaced)).await.unwrap();
+        assert_eq!(found.items[0].number, number);
     }
 
     #[tokio::test]

@@ -36,7 +36,7 @@ impl Draft<'_> {
     /// Writes the order, and its tickets if there is nothing to pay; then takes the places. Whoever finds too few
     /// left gives up the whole transaction.
     pub(super) async fn write(
-        self,
+        mut self,
         tx: &mut WriteTx<'_>,
     ) -> Result<(OrderPlaced, OrderDetail), PlaceOrderError> {
         let cx = tx.cx();
@@ -59,11 +59,17 @@ impl Draft<'_> {
             note: self.note,
         };
         let number = insert(tx.conn(), cx, &order).await?;
+        let new = model::tickets(&self.items);
+        if status == OrderStatus::Paid {
+            // The tickets say who holds them; there is nothing to remember until they are issued.
+            self.items
+                .iter_mut()
+                .for_each(|item| item.attendees.clear());
+        }
         for item in &self.items {
             sql::insert_item(tx.conn(), cx, &order, item).await?;
         }
         let step = if status == OrderStatus::Paid {
-            let new = model::tickets(&self.items);
             tickets::issue(tx.conn(), cx, self.event.id, order.id, &new).await?;
             tx.also(&OrderPaid {
                 order_id: order.id,

@@ -130,6 +130,8 @@ pub(super) struct Filter<'a> {
     pub(super) query: Option<&'a str>,
     /// The query as an order number, if it is one.
     pub(super) number: Option<&'a str>,
+    /// Whether names and addresses are searched, or order numbers only.
+    pub(super) personal: bool,
     pub(super) event_id: Option<EventId>,
     pub(super) status: Option<OrderStatus>,
     pub(super) placed_before: Option<Timestamp>,
@@ -145,8 +147,8 @@ pub(super) async fn list(
     let key = key.map(Timestamp::from_microseconds);
     select_orders!(
         "where ($1::text is null or orders.number = $2
-                or $2 is null and (orders.search_text like '%' || search_form($1) || '%'
-                                   or word_similarity(search_form($1), orders.search_text) > 0.5))
+                or $9 and (orders.search_text like '%' || search_form($1) || '%'
+                           or word_similarity(search_form($1), orders.search_text) > 0.5))
            and ($3::uuid is null or orders.event_id = $3)
            and ($4::text is null or orders.status = $4)
            and ($5::timestamptz is null or orders.placed_at <= $5)
@@ -160,6 +162,7 @@ pub(super) async fn list(
         key as _,
         id,
         filter.page.fetch(),
+        filter.personal,
     )
     .fetch_all(conn)
     .await
@@ -273,6 +276,17 @@ pub(super) async fn pay(
     Ok(())
 }
 
+/// Forgets who was named when ordering: from now on the order's tickets say it.
+pub(super) async fn forget_attendees(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update order_item set attendees = '[]' where order_id = $1 and attendees <> '[]'",
+        id as _
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Cancels an order that is locked.
 pub(super) async fn cancel(
     conn: &mut PgConnection,
@@ -337,7 +351,7 @@ pub(crate) struct Totals {
     pub(crate) paid_orders: i64,
     /// Tickets that admit.
     pub(crate) valid_tickets: i64,
-    /// What was paid and not given back, for orders of every state.
+    /// What was paid for the orders that are paid now, and not given back.
     pub(crate) kept: Money,
     /// What was given back.
     pub(crate) refunded: Money,
@@ -355,7 +369,7 @@ pub(crate) async fn totals(
              coalesce(sum(total_amount - paid_amount) filter (where status = 'pending'), 0)::bigint as "pending!",
              count(*) filter (where status = 'paid') as "paid_orders!",
              (select count(*) from ticket where event_id = $1 and status = 'valid') as "valid_tickets!",
-             coalesce(sum(paid_amount - refunded_amount), 0)::bigint as "kept!",
+             coalesce(sum(paid_amount - refunded_amount) filter (where status = 'paid'), 0)::bigint as "kept!",
              coalesce(sum(refunded_amount), 0)::bigint as "refunded!"
            from orders where event_id = $1"#,
         event_id as _

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Cx, EventId, Fault as _};
+use domain::{Cx, EventId, Fault as _, Permission};
 use tokio::task::JoinSet;
 
 use super::*;
@@ -330,4 +330,56 @@ async fn totals_follow_the_orders() {
     );
     assert_eq!((totals.paid_orders, totals.valid_tickets), (1, 2));
     assert_eq!((totals.kept.amount, totals.refunded.amount), (5000, 7500));
+}
+
+/// Both attempts are on their way before either has an answer.
+#[tokio::test]
+async fn a_repeat_that_overlaps_the_first_gets_its_answer() {
+    let scene = Scene::new().await;
+    let (event, _) = scene.on_sale(2500, 1).await;
+    let mut owner = scene.database.owner().await;
+    sqlx::raw_sql("begin; select from capacity_pool for update")
+        .execute(&mut owner)
+        .await
+        .unwrap();
+    let mut attempts = JoinSet::new();
+    for _ in 0..2 {
+        let (app, cx) = (scene.app.clone(), scene.cx.clone().with_key("twice"));
+        let buy = buying(event.id, "Regular", 1);
+        attempts.spawn(async move { app.run(&cx, buy).await });
+    }
+    scene.database.until_waiting(2).await;
+    sqlx::raw_sql("commit").execute(&mut owner).await.unwrap();
+    let answers = attempts.join_all().await;
+    let numbers: Vec<_> = answers
+        .into_iter()
+        .map(|answer| answer.unwrap().order.order.number)
+        .collect();
+    assert_eq!(numbers[0], numbers[1]);
+    scene.reconcile().await;
+}
+
+#[tokio::test]
+async fn a_replay_shows_no_more_than_the_caller_may_see() {
+    let scene = Scene::new().await;
+    let (event, _) = scene.on_sale(2500, 5).await;
+    let key = |cx: &Cx| cx.clone().with_key("once");
+    let buy = buying(event.id, "Regular", 1);
+    scene.app.run(&key(&scene.cx), buy.clone()).await.unwrap();
+    let may = scene.cx.permissions.iter();
+    let fewer = may.filter(|permission| *permission != Permission::AttendeesPersonal);
+    let demoted = scene.cx.clone().with_permissions(fewer.collect());
+    let replay = scene.app.run(&key(&demoted), buy.clone()).await;
+    assert_refused(replay, "answer_hidden");
+    // The other way round there is nothing to hide.
+    let (masked, unmasked) = (
+        demoted.with_key("masked"),
+        scene.cx.clone().with_key("masked"),
+    );
+    let first = scene.app.run(&masked, buy.clone()).await.unwrap();
+    let again = scene.app.run(&unmasked, buy).await.unwrap();
+    assert_eq!(again, first);
+    let odd = scene.cx.clone().with_key("a\0b");
+    let refused = scene.app.run(&odd, buying(event.id, "Regular", 1)).await;
+    assert_refused(refused, "idempotency_key_malformed");
 }

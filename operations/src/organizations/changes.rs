@@ -3,6 +3,8 @@
 use domain::{Change, OrganizationId, Subject};
 use serde::Serialize;
 
+use crate::field_change::{FieldChange, describe};
+
 /// The organization was founded.
 #[derive(Debug, Serialize)]
 pub struct OrganizationCreated {
@@ -24,7 +26,8 @@ impl Change for OrganizationCreated {
 #[derive(Debug, Serialize)]
 pub struct OrganizationUpdated {
     pub(super) organization_id: OrganizationId,
-    pub(super) changed: Vec<&'static str>,
+    /// Each field that changed, with its value before and after.
+    pub(super) changed: Vec<FieldChange>,
 }
 
 impl Change for OrganizationUpdated {
@@ -33,6 +36,6 @@ impl Change for OrganizationUpdated {
         self.organization_id.into()
     }
     fn summary(&self) -> String {
-        format!("Changes the organization's {}", self.changed.join(", "))
+        format!("Changes the organization: {}", describe(&self.changed))
     }
 }

@@ -34,6 +34,16 @@ pub(crate) async fn face(conn: &mut PgConnection) -> sqlx::Result<Face> {
     .await
 }
 
+/// The organization of the transaction, held until it ends.
+pub(super) async fn lock(conn: &mut PgConnection) -> sqlx::Result<Organization> {
+    sqlx::query_as!(
+        Organization,
+        "select id, name, slug, currency, zone from organization for update"
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Changes how mails look, where a value is given.
 pub(super) async fn update_face(
     conn: &mut PgConnection,

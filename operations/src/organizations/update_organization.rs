@@ -9,7 +9,11 @@ use serde::{Deserialize, Serialize};
 use store::StoreError;
 
 use super::{changes::OrganizationUpdated, model::Organization, sql};
-use crate::{App, Effect, Operation, faults::NOTHING_GIVEN};
+use crate::{
+    App, Effect, Operation,
+    faults::NOTHING_GIVEN,
+    field_change::{FieldChange, differing},
+};
 
 /// Rename the organization, change the currency and zone that new events and venues start with (existing events keep
 /// theirs), or how its mails look: language, colour, and where answers go.
@@ -94,22 +98,19 @@ impl Operation for UpdateOrganization {
 
     async fn run(self, app: &App, cx: &Cx) -> Result<Organization, UpdateOrganizationError> {
         let given = [
-            ("name", self.name.is_some()),
-            ("currency", self.currency.is_some()),
-            ("zone", self.zone.is_some()),
-            ("language", self.language.is_some()),
-            ("accent_color", self.accent_color.is_some()),
-            ("reply_email", self.reply_email.is_some()),
+            self.name.is_some(),
+            self.currency.is_some(),
+            self.zone.is_some(),
+            self.language.is_some(),
+            self.accent_color.is_some(),
+            self.reply_email.is_some(),
         ];
-        let changed: Vec<_> = given
-            .into_iter()
-            .filter_map(|(field, given)| given.then_some(field))
-            .collect();
-        if changed.is_empty() {
+        if !given.contains(&true) {
             return Err(UpdateOrganizationError::NothingGiven);
         }
         let accent_color = self.accent_color.as_deref().map(color).transpose()?;
         let mut tx = app.store().write(cx).await?;
+        let before = sql::lock(tx.conn()).await?;
         let organization = sql::update(
             tx.conn(),
             cx,
@@ -118,6 +119,7 @@ impl Operation for UpdateOrganization {
             self.zone.as_ref(),
         )
         .await?;
+        let face_before = sql::face(tx.conn()).await?;
         let reply_email = self.reply_email.as_ref().map(EmailAddress::as_str);
         sql::update_face(
             tx.conn(),
@@ -126,12 +128,42 @@ impl Operation for UpdateOrganization {
             reply_email,
         )
         .await?;
+        let face = sql::face(tx.conn()).await?;
+        let mut changed = differences(&before, &organization);
+        changed.extend(face_differences(face_before, face));
+        if changed.is_empty() {
+            return Ok(tx.unchanged(organization).await?);
+        }
         let change = OrganizationUpdated {
             organization_id: organization.id,
             changed,
         };
         Ok(tx.commit(change, organization).await?)
     }
+}
+
+/// How the mails' look differs.
+fn face_differences(before: sql::Face, after: sql::Face) -> Vec<FieldChange> {
+    differing([
+        (
+            "language",
+            Some(before.language.to_string()),
+            Some(after.language.to_string()),
+        ),
+        ("accent colour", before.accent_color, after.accent_color),
+        ("reply address", before.reply_email, after.reply_email),
+    ])
+}
+
+/// The fields that differ, for the audit trail and for the person who confirms.
+fn differences(before: &Organization, after: &Organization) -> Vec<FieldChange> {
+    let both = |text: fn(&Organization) -> String| (Some(text(before)), Some(text(after)));
+    let fields = [
+        ("name", both(|o| o.name.clone())),
+        ("currency", both(|o| o.currency.to_string())),
+        ("zone", both(|o| o.zone.to_string())),
+    ];
+    differing(fields.map(|(field, (before, after))| (field, before, after)))
 }
 
 #[cfg(test)]
@@ -161,10 +193,15 @@ mod tests {
                 ..before
             }
         );
+        let change = scene.changes().await.pop().unwrap();
+        assert_eq!(change.kind, "organization.updated");
         assert_eq!(
-            scene.changes().await.last().unwrap().kind,
-            "organization.updated"
+            change.summary,
+            "Changes the organization: name from \"scene\" to \"Nordlicht\""
         );
+        let count = scene.changes().await.len();
+        assert_eq!(scene.run(renamed("Nordlicht")).await.unwrap(), after);
+        assert_eq!(scene.changes().await.len(), count, "nothing changed");
     }
 
     #[tokio::test]

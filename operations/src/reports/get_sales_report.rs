@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     Currency, Cx, EventId, Facts, Fault, FaultKind, FaultSpec, LocalDate, Money, Permission,
-    Reference, Zone,
+    Reference, Timestamp, Zone,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -80,15 +80,14 @@ impl Operation for GetSalesReport {
         }
         let by_day = if by.contains(&Breakdown::Day) {
             let currencies = totals.money.iter().map(|m| m.gross.currency).collect();
-            let rows = sql::by_day(tx.conn(), &zone, span).await?;
-            let today = LocalDate::from(cx.now.in_zone(&zone));
-            Some(days(
-                rows,
-                (self.from, self.to),
-                today,
-                currencies,
-                &mut notes,
-            ))
+            let listed = self.days(&mut tx, &zone, span, &mut notes).await?;
+            let starts = listed.starts(&zone);
+            let within = Span {
+                from: span.from.max(starts[0]),
+                ..span
+            };
+            let rows = sql::by_day(tx.conn(), within, &starts).await?;
+            Some(days(&rows, listed, currencies))
         } else {
             None
         };
@@ -121,6 +120,52 @@ impl GetSalesReport {
                 .map_or(ever.until, |day| day.plus_days(1).starts_in(zone)),
             ..ever
         }
+    }
+
+    /// The days to list: from the first asked for or sold on, to the last or today; if they are many, the last ones.
+    async fn days(
+        &self,
+        tx: &mut ReadTx<'_>,
+        zone: &Zone,
+        span: Span,
+        notes: &mut Vec<String>,
+    ) -> sqlx::Result<Days> {
+        let today = LocalDate::from(tx.cx().now.in_zone(zone));
+        let sold = sql::extent(tx.conn(), span).await?;
+        let day = |at: Option<Timestamp>| at.map(|at| LocalDate::from(at.in_zone(zone)));
+        let last = self
+            .to
+            .unwrap_or_else(|| day(sold.last).map_or(today, |day| day.max(today)));
+        let first = self.from.or(day(sold.first)).unwrap_or(last).min(last);
+        let all = first.days_until(last).saturating_add(1);
+        let count = all.min(DAYS_LISTED);
+        if count < all {
+            notes.push(format!(
+                "The last {count} of {all} days are listed; the sums cover all of them."
+            ));
+        }
+        Ok(Days {
+            first: last.plus_days(1 - count),
+            count,
+        })
+    }
+}
+
+/// Days in a row, at least one.
+#[derive(Debug, Clone, Copy)]
+struct Days {
+    first: LocalDate,
+    count: i32,
+}
+
+impl Days {
+    fn dates(self) -> impl Iterator<Item = LocalDate> {
+        (0..self.count).map(move |day| self.first.plus_days(day))
+    }
+
+    /// When each begins on the clock of a zone.
+    fn starts(self, zone: &Zone) -> Vec<Timestamp> {
+        self.dates().map(|date| date.starts_in(zone)).collect()
     }
 }
 
@@ -166,39 +211,19 @@ fn listed(mut rows: Vec<EventSales>, notes: &mut Vec<String>) -> Vec<EventSales>
     rows
 }
 
-/// Every day of a range, those without sales too: from the first day asked for or sold on, to the last or today.
-fn days(
-    rows: Vec<DayRow>,
-    (from, to): (Option<LocalDate>, Option<LocalDate>),
-    today: LocalDate,
-    mut currencies: BTreeSet<Currency>,
-    notes: &mut Vec<String>,
-) -> Vec<DaySales> {
-    let sold_on = (
-        rows.iter().map(|row| row.date).min(),
-        rows.iter().map(|row| row.date).max(),
-    );
-    let last = to.unwrap_or_else(|| sold_on.1.map_or(today, |day| day.max(today)));
-    let first = from.or(sold_on.0).unwrap_or(last).min(last);
-    let count = first.days_until(last).saturating_add(1);
-    let shown = count.min(DAYS_LISTED);
-    if shown < count {
-        notes.push(format!(
-            "The last {shown} of {count} days are listed; the sums cover all of them."
-        ));
-    }
+/// Every listed day, those without sales too.
+fn days(rows: &[DayRow], listed: Days, mut currencies: BTreeSet<Currency>) -> Vec<DaySales> {
     currencies.extend(rows.iter().map(|row| row.currency));
-    let mut by_date: BTreeMap<LocalDate, Vec<DayRow>> = BTreeMap::new();
+    let mut by_day: BTreeMap<i32, Vec<&DayRow>> = BTreeMap::new();
     for row in rows {
-        by_date.entry(row.date).or_default().push(row);
+        by_day.entry(row.day).or_default().push(row);
     }
-    let day = |back: i32| {
-        let date = last.plus_days(1 - back);
-        let rows = by_date.get(&date).map_or(&[][..], Vec::as_slice);
+    let day = |(number, date): (i32, LocalDate)| {
+        let rows = by_day.get(&number).map_or(&[][..], Vec::as_slice);
         let money = |amount: fn(&DayRow) -> i64| {
             let in_currency = |currency: &Currency| {
                 let row = rows.iter().find(|row| row.currency == *currency);
-                Money::new(row.map_or(0, amount), *currency)
+                Money::new(row.map_or(0, |row| amount(row)), *currency)
             };
             currencies.iter().map(in_currency).collect()
         };
@@ -210,7 +235,7 @@ fn days(
             refunded: money(|row| row.refunded),
         }
     };
-    (1..=shown).rev().map(day).collect()
+    (1..).zip(listed.dates()).map(day).collect()
 }
 
 /// How `get_sales_report` refuses.
@@ -498,6 +523,60 @@ mod tests {
         assert!(all.by_event.unwrap().is_empty());
         let door = scene.as_role(Role::Door);
         assert_refused(scene.app.run(&door, about(&event)).await, "forbidden");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_longer_sold_counts_as_much_as_was_taken() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 20).await;
+        scene
+            .run(selling(event.id, "Gone", 4000, 500))
+            .await
+            .unwrap();
+        scene.run(buying(event.id, "Gone", 3)).await.unwrap();
+        let endless = crate::ticket_types::SaveTicketType {
+            quantity: None,
+            unlimited: true,
+            ..selling(event.id, "Endless", 100, 1)
+        };
+        scene.run(endless).await.unwrap();
+        for name in ["Gone", "Endless"] {
+            let archive = crate::ticket_types::ArchiveTicketType {
+                event: event.id.into(),
+                ticket_type: name.parse().unwrap(),
+            };
+            scene.run(archive).await.unwrap();
+        }
+        let totals = scene.run(about(&event)).await.unwrap().totals;
+        assert_eq!(totals.capacity, Some(23));
+        scene.reconcile().await;
+    }
+
+    #[tokio::test]
+    async fn a_payment_is_on_its_day_in_every_report() {
+        let scene = Scene::new().await;
+        let abroad = crate::lifecycle::UpdateEvent {
+            zone: Some("America/New_York".parse().unwrap()),
+            ..crate::lifecycle::UpdateEvent::of("spring-gala".parse().unwrap())
+        };
+        let (event, _) = scene.on_sale(2500, 20).await;
+        let order = scene.order(event.id, 1).await;
+        let pay = ConfirmPayment {
+            received_on: Some("2027-01-09".parse().unwrap()),
+            ..ConfirmPayment::of(order.order.id.into())
+        };
+        scene.run(pay).await.unwrap();
+        scene.run(abroad).await.unwrap();
+        for event in [Some(event.id.into()), None] {
+            let command = GetSalesReport {
+                event,
+                by: Some(vec![Breakdown::Day]),
+                ..GetSalesReport::default()
+            };
+            let days = scene.run(command).await.unwrap().by_day.unwrap();
+            assert_eq!(days[0].date.to_string(), "2027-01-09");
+            assert_eq!(days[0].gross[0].amount, 2500);
+        }
     }
 
     /// Places, pays, cancels and gives away at random for ten days.

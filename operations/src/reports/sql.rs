@@ -1,6 +1,6 @@
 //! The figures, counted where they are kept.
 
-use domain::{Currency, Cx, EventId, LocalDate, LocalTime, Money, Timestamp, Zone};
+use domain::{Currency, Cx, EventId, LocalTime, Money, Timestamp, Zone};
 use sqlx::PgConnection;
 
 use super::model::{CurrencyTotals, EventSales, SalesTotals, TypeSales};
@@ -111,7 +111,9 @@ pub(super) async fn by_event(
                where ticket.event_id = event.id and ticket.status = 'valid' and ticket.issued_at >= $2 and ticket.issued_at < $3) t
              cross join lateral (
                select case when bool_and(capacity is not null) then sum(capacity) end as capacity
-               from capacity_pool where capacity_pool.event_id = event.id) c
+               from (select case when exists (select from ticket_type t where t.pool_id = p.id and t.archived_at is null)
+                       then capacity else held_count + sold_count end as capacity
+                     from capacity_pool p where p.event_id = event.id) pool) c
            where case when $1::uuid is null
                then event.status <> 'draft' or exists (select from orders where orders.event_id = event.id)
                else event.id = $1 end
@@ -126,7 +128,8 @@ pub(super) async fn by_event(
 }
 
 /// What was sold of one event, from its beginning until now. The same as [`by_event`] says of it, from what orders
-/// and pools keep themselves: no payment and no ticket that was paid for is read.
+/// and pools keep themselves: no payment and no ticket that was paid for is read. A pool from which nothing is sold
+/// any more counts as much as was taken from it.
 pub(crate) async fn totals_of(conn: &mut PgConnection, event: &Event) -> sqlx::Result<SalesTotals> {
     let row = sqlx::query!(
         r#"select o.paid as "paid!", o.pending as "pending!", o.cancelled as "cancelled!", o.expired as "expired!",
@@ -143,7 +146,9 @@ pub(crate) async fn totals_of(conn: &mut PgConnection, event: &Event) -> sqlx::R
               from orders where event_id = $1) o,
              (select coalesce(sum(sold_count), 0)::bigint as sold,
                 case when bool_and(capacity is not null) then sum(capacity) end as capacity
-              from capacity_pool where event_id = $1) p,
+              from (select sold_count, case when exists (select from ticket_type t where t.pool_id = p.id and t.archived_at is null)
+                      then capacity else held_count + sold_count end as capacity
+                    from capacity_pool p where event_id = $1) pool) p,
              (select count(*) as comps
               from order_item i join ticket t on t.order_id = i.order_id and t.order_item_id = i.id
               where i.event_id = $1 and i.unit_amount = 0 and t.status = 'valid') f"#,
@@ -220,9 +225,55 @@ pub(super) async fn by_type(
     Ok(rows.collect())
 }
 
+/// Whatever a day counts, one row each: `event_id`, `currency`, `at`, and what it adds; `$1` is the event.
+macro_rules! select_moved {
+    ($row:ident, $columns:literal, $rest:literal $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            $row,
+            "select " + $columns + r#"
+             from (
+               select event_id, currency, paid_at as at, 1 as paid, 0 as tickets, 0 as gross, 0 as refunded
+                 from orders where status = 'paid'
+               union all
+               select ticket.event_id, order_item.currency, ticket.issued_at, 0, 1, 0, 0
+                 from ticket join order_item on order_item.id = ticket.order_item_id where ticket.status = 'valid'
+               union all
+               select orders.event_id, payment.currency, payment.received_at, 0, 0, payment.amount, 0
+                 from payment join orders on orders.id = payment.order_id
+               union all
+               select orders.event_id, refund.currency, refund.created_at, 0, 0, 0, refund.amount
+                 from refund join orders on orders.id = refund.order_id
+             ) moved
+             where ($1::uuid is null or event_id = $1) and at >= $2 and at < $3 "# + $rest
+            $(, $argument)*
+        )
+    };
+}
+
+/// When something was first and last sold, paid or given back.
+pub(super) struct Extent {
+    pub(super) first: Option<Timestamp>,
+    pub(super) last: Option<Timestamp>,
+}
+
+/// When within a span something was first and last sold, paid or given back.
+pub(super) async fn extent(conn: &mut PgConnection, span: Span) -> sqlx::Result<Extent> {
+    select_moved!(
+        Extent,
+        "min(at) as first, max(at) as last",
+        "",
+        span.event_id as _,
+        span.from as _,
+        span.until as _,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// What happened on one day in one currency.
 pub(super) struct DayRow {
-    pub(super) date: LocalDate,
+    /// Which of the days, from 1.
+    pub(super) day: i32,
     pub(super) currency: Currency,
     pub(super) orders_paid: i64,
     pub(super) tickets: i64,
@@ -230,36 +281,23 @@ pub(super) struct DayRow {
     pub(super) refunded: i64,
 }
 
-/// Sales by day on the clock of a zone, days without any left out.
+/// Sales by day; those without any are left out. `starts` says when each day begins: which zone's clock they follow
+/// is the caller's business, because the database has a zone table of its own.
 pub(super) async fn by_day(
     conn: &mut PgConnection,
-    zone: &Zone,
     span: Span,
+    starts: &[Timestamp],
 ) -> sqlx::Result<Vec<DayRow>> {
-    sqlx::query_as!(
+    select_moved!(
         DayRow,
-        r#"select (at at time zone $4)::date::text as "date!: LocalDate", currency as "currency!: Currency",
-             sum(paid)::bigint as "orders_paid!", sum(tickets)::bigint as "tickets!",
-             sum(gross)::bigint as "gross!", sum(refunded)::bigint as "refunded!"
-           from (
-             select event_id, currency, paid_at as at, 1 as paid, 0 as tickets, 0 as gross, 0 as refunded
-               from orders where status = 'paid'
-             union all
-             select ticket.event_id, order_item.currency, ticket.issued_at, 0, 1, 0, 0
-               from ticket join order_item on order_item.id = ticket.order_item_id where ticket.status = 'valid'
-             union all
-             select orders.event_id, payment.currency, payment.received_at, 0, 0, payment.amount, 0
-               from payment join orders on orders.id = payment.order_id
-             union all
-             select orders.event_id, refund.currency, refund.created_at, 0, 0, 0, refund.amount
-               from refund join orders on orders.id = refund.order_id
-           ) moved
-           where ($1::uuid is null or event_id = $1) and at >= $2 and at < $3
-           group by 1, 2 order by 1, 2"#,
+        r#"width_bucket(at, $4::timestamptz[]) as "day!", currency as "currency!: Currency",
+           sum(paid)::bigint as "orders_paid!", sum(tickets)::bigint as "tickets!",
+           sum(gross)::bigint as "gross!", sum(refunded)::bigint as "refunded!""#,
+        "group by 1, 2 order by 1, 2",
         span.event_id as _,
         span.from as _,
         span.until as _,
-        zone as _,
+        starts as _,
     )
     .fetch_all(conn)
     .await

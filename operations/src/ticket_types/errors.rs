@@ -31,6 +31,9 @@ pub enum SaveTicketTypeError {
     /// A price below nothing.
     #[error("a price of {0} is below nothing")]
     PriceNegative(Money),
+    /// A price that nobody asks.
+    #[error("a price of {0} is too high")]
+    PriceTooHigh(Money),
     /// A price in another currency than the event's.
     #[error("the price is in {given}, but the event is paid in {expected}")]
     CurrencyDiffers {
@@ -134,6 +137,11 @@ const PRICE_NEGATIVE: FaultSpec = FaultSpec::new(
     "price_negative",
     "Give 0 for a free ticket.",
 );
+const PRICE_TOO_HIGH: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "price_too_high",
+    "Check the amount: it counts the smallest unit, so 2500 is 25.00 EUR.",
+);
 const CURRENCY_DIFFERS: FaultSpec = FaultSpec::new(
     FaultKind::Invalid,
     "currency_differs",
@@ -192,6 +200,7 @@ impl Fault for SaveTicketTypeError {
             NAME_TAKEN,
             PRICE_MISSING,
             PRICE_NEGATIVE,
+            PRICE_TOO_HIGH,
             CURRENCY_DIFFERS,
             QUANTITY_MISSING,
             QUANTITY_AMBIGUOUS,
@@ -215,6 +224,7 @@ impl Fault for SaveTicketTypeError {
             Self::NameTaken(_) => NAME_TAKEN.at("name"),
             Self::PriceMissing { .. } => PRICE_MISSING.at("price"),
             Self::PriceNegative(_) => PRICE_NEGATIVE.at("price"),
+            Self::PriceTooHigh(_) => PRICE_TOO_HIGH.at("price.amount"),
             Self::CurrencyDiffers { .. } => CURRENCY_DIFFERS.at("price.currency"),
             Self::QuantityMissing(_) => QUANTITY_MISSING.at("quantity"),
             Self::QuantityAmbiguous => QUANTITY_AMBIGUOUS.at("quantity"),

@@ -42,6 +42,16 @@ impl Limit {
     }
 }
 
+/// A ticket type's limit in words, with its capacity: for the audit trail.
+pub(super) fn in_words(offer: &Offer) -> String {
+    match (&offer.pool_name, offer.capacity) {
+        (Some(pool), Some(capacity)) => format!("from the pool {:?} of {capacity}", pool.as_str()),
+        (Some(pool), None) => format!("from the unlimited pool {:?}", pool.as_str()),
+        (None, Some(capacity)) => format!("{capacity} of them"),
+        (None, None) => "unlimited".to_owned(),
+    }
+}
+
 /// Gives a ticket type, whose event is locked, the limit that is wanted: resizes its pool, makes a new one, or
 /// puts it into a shared one. `before` is what it was, if it is not new.
 pub(super) async fn place(

@@ -92,6 +92,10 @@ impl SaveTicketType {
     }
 }
 
+/// The highest price, in the smallest unit: a thousand million euros. As many tickets as there are seats on earth add
+/// up to less than 64 bits hold.
+const HIGHEST_PRICE: i64 = 100_000_000_000;
+
 /// The ticket type and what the organizer should know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SavedTicketType {
@@ -148,17 +152,12 @@ impl SaveTicketType {
         inserted.on_constraint("ticket_type_name_key", || {
             SaveTicketTypeError::NameTaken(offer.name.clone())
         })?;
-        let capacity = match (&offer.pool_name, offer.capacity) {
-            (Some(pool), _) => format!("from the pool {pool:?}"),
-            (None, Some(capacity)) => format!("{capacity} of them"),
-            (None, None) => "unlimited".to_owned(),
-        };
         let change = TicketTypeCreated {
             ticket_type_id: offer.id,
             event_id: event.id,
             name: offer.name.to_string(),
             price: offer.price(),
-            capacity,
+            capacity: limit::in_words(&offer),
         };
         let answer = answer(&mut tx, event, None, &offer).await?;
         Ok(tx.commit(change, answer).await?)
@@ -251,6 +250,9 @@ impl SaveTicketType {
             }
             if price.amount < 0 {
                 return Err(SaveTicketTypeError::PriceNegative(price));
+            }
+            if price.amount > HIGHEST_PRICE {
+                return Err(SaveTicketTypeError::PriceTooHigh(price));
             }
             offer.price_amount = price.amount;
             offer.price_currency = price.currency;
@@ -362,18 +364,11 @@ fn differences(before: &Offer, after: &Offer) -> Vec<FieldChange> {
         ),
         ("position", both(|o| Some(o.position.to_string()))),
     ];
-    let pools = match (
-        before.pool_id == after.pool_id,
-        &before.pool_name,
-        &after.pool_name,
-    ) {
-        (true, ..) => (None, None),
-        (false, before, after) => {
-            let name = |pool: &Option<Name>| {
-                Some(pool.as_ref().map_or("its own".to_owned(), Name::to_string))
-            };
-            (name(before), name(after))
-        }
+    // A pool that only changes its size says so itself.
+    let pools = if before.pool_id == after.pool_id {
+        (None, None)
+    } else {
+        both(|o| Some(limit::in_words(o)))
     };
     let fields = fields.into_iter().chain([("limit", pools)]);
     differing(fields.map(|(field, (before, after))| (field, before, after)))
@@ -407,6 +402,50 @@ mod tests {
 
     fn at(local: &str) -> Patch<LocalTime> {
         Patch::Set(local.parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn records_the_limit_with_its_capacity() {
+        let scene = Scene::new().await;
+        let event = draft(&scene).await;
+        let shared = SaveTicketType {
+            quantity: None,
+            pool: Some("Hall".parse().unwrap()),
+            pool_capacity: Some(100),
+            ..selling(event.id, "Shared", 2500, 1)
+        };
+        scene.run(shared).await.unwrap();
+        let summary = scene.changes().await.pop().unwrap().summary;
+        assert_eq!(
+            summary,
+            "Adds the ticket type \"Shared\": 25.00 EUR, from the pool \"Hall\" of 100"
+        );
+        let own = SaveTicketType {
+            quantity: Some(40),
+            ..changing(&event, "Shared")
+        };
+        scene.run(own).await.unwrap();
+        let summary = scene.changes().await.pop().unwrap().summary;
+        assert!(summary.ends_with("to \"40 of them\""), "{summary}");
+        let more = SaveTicketType {
+            quantity: Some(60),
+            ..changing(&event, "Shared")
+        };
+        scene.run(more).await.unwrap();
+        let summary = scene.changes().await.pop().unwrap().summary;
+        assert_eq!(summary, "Changes the capacity of \"Shared\" from 40 to 60");
+    }
+
+    #[tokio::test]
+    async fn refuses_a_price_whose_sums_would_not_fit() {
+        let scene = Scene::new().await;
+        let event = draft(&scene).await;
+        for amount in [i64::MAX, HIGHEST_PRICE + 1] {
+            let dear = selling(event.id, "Dear", amount, 10);
+            assert_refused(scene.run(dear).await, "price_too_high");
+        }
+        let dear = selling(event.id, "Dear", HIGHEST_PRICE, 10);
+        scene.run(dear).await.unwrap();
     }
 
     #[tokio::test]
@@ -661,7 +700,7 @@ mod tests {
         let scene = Scene::new().await;
         let hall = SaveVenue {
             name: Some("Town Hall".parse().unwrap()),
-            capacity: Some(80),
+            capacity: Patch::Set(80),
             ..SaveVenue::default()
         };
         let venue = scene.run(hall).await.unwrap();

@@ -28,6 +28,7 @@ impl Operation for ArchiveVenue {
             return Ok(tx.unchanged(venue).await?);
         }
         venue.version += 1;
+        venue.is_archived = true;
         Ok(tx
             .commit(
                 VenueArchived {
@@ -74,6 +75,7 @@ mod tests {
             })
             .await
             .unwrap();
+        assert!(again.is_archived);
         assert_eq!(again.version, 2, "archiving twice changes nothing");
     }
 

@@ -3,11 +3,15 @@
 use domain::{Change, Subject, VenueId};
 use serde::Serialize;
 
+use crate::field_change::{FieldChange, describe};
+
 /// A venue was added.
 #[derive(Debug, Serialize)]
 pub struct VenueCreated {
     pub(super) venue_id: VenueId,
     pub(super) name: String,
+    /// Each field that was given.
+    pub(super) details: Vec<FieldChange>,
 }
 
 impl Change for VenueCreated {
@@ -25,6 +29,8 @@ impl Change for VenueCreated {
 pub struct VenueUpdated {
     pub(super) venue_id: VenueId,
     pub(super) name: String,
+    /// Each field that changed, with its value before and after.
+    pub(super) changed: Vec<FieldChange>,
 }
 
 impl Change for VenueUpdated {
@@ -33,7 +39,11 @@ impl Change for VenueUpdated {
         self.venue_id.into()
     }
     fn summary(&self) -> String {
-        format!("Changes the venue {:?}", self.name)
+        format!(
+            "Changes the venue {:?}: {}",
+            self.name,
+            describe(&self.changed)
+        )
     }
 }
 

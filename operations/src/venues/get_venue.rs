@@ -54,7 +54,9 @@ mod tests {
         let by_id = GetVenue {
             venue: venue.id.into(),
         };
-        assert_eq!(scene.run(by_id).await.unwrap().name, "Town Hall");
+        let found = scene.run(by_id).await.unwrap();
+        assert!(found.is_archived && !venue.is_archived);
+        assert_eq!(found.name, "Town Hall");
     }
 
     #[tokio::test]

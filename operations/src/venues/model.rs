@@ -31,4 +31,7 @@ pub struct Venue {
     pub notes: Option<String>,
     /// Rises with every change.
     pub version: i32,
+    /// Whether it was put away: it is no longer offered for new events.
+    #[serde(default)]
+    pub is_archived: bool,
 }

@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     App, Effect, Operation,
-    faults::{CHANGED_MEANWHILE, NAME_TAKEN},
+    faults::{CHANGED_MEANWHILE, NAME_TAKEN, VENUE_ARCHIVED},
+    field_change::{FieldChange, differing},
     lookup::LookupError,
     organizations,
 };
@@ -39,9 +40,10 @@ pub struct SaveVenue {
     pub country: Patch<Name>,
     /// IANA zone; the organization's when left out.
     pub zone: Option<Zone>,
-    /// How many people fit.
-    #[schemars(range(min = 1))]
-    pub capacity: Option<i32>,
+    /// How many people fit; 0 removes it.
+    #[serde(default, deserialize_with = "domain::text::count_patch")]
+    #[schemars(range(min = 0))]
+    pub capacity: Patch<i32>,
     /// Notes for the organizer.
     #[serde(default)]
     pub notes: Patch<LongText>,
@@ -61,7 +63,7 @@ impl Operation for SaveVenue {
         {
             return Err(SaveVenueError::CountryMalformed(country.to_string()));
         }
-        if self.capacity.is_some_and(|capacity| capacity < 1) {
+        if let Patch::Set(..=0) = self.capacity {
             return Err(SaveVenueError::CapacityNotPositive);
         }
         let mut tx = app.store().write(cx).await?;
@@ -69,34 +71,24 @@ impl Operation for SaveVenue {
             None => {
                 let name = self.name.clone().ok_or(SaveVenueError::NameMissing)?;
                 let zone = organizations::current(tx.conn()).await?.zone;
-                let blank = Venue {
-                    id: cx.new_id(),
-                    name: name.to_string(),
-                    address: None,
-                    city: None,
-                    country: None,
-                    zone,
-                    capacity: None,
-                    notes: None,
-                    version: 1,
-                };
-                let venue = self.onto(blank);
+                let blank = blank(cx, &name, zone);
+                let venue = self.onto(blank.clone());
                 let inserted = sql::insert(tx.conn(), cx, &venue).await;
                 inserted.on_constraint("venue_name_key", || {
                     SaveVenueError::NameTaken(venue.name.clone())
                 })?;
-                Ok(tx
-                    .commit(
-                        VenueCreated {
-                            venue_id: venue.id,
-                            name: venue.name.clone(),
-                        },
-                        venue,
-                    )
-                    .await?)
+                let change = VenueCreated {
+                    venue_id: venue.id,
+                    name: venue.name.clone(),
+                    details: differences(&blank, &venue),
+                };
+                Ok(tx.commit(change, venue).await?)
             }
             Some(reference) => {
                 let before = sql::resolve(tx.conn(), &reference).await?;
+                if before.is_archived {
+                    return Err(SaveVenueError::Archived(before.name));
+                }
                 let mut venue = self.onto(before.clone());
                 if venue == before {
                     return Ok(tx.unchanged(before).await?);
@@ -109,18 +101,46 @@ impl Operation for SaveVenue {
                     return Err(SaveVenueError::ChangedMeanwhile(venue.name));
                 }
                 venue.version += 1;
-                Ok(tx
-                    .commit(
-                        VenueUpdated {
-                            venue_id: venue.id,
-                            name: venue.name.clone(),
-                        },
-                        venue,
-                    )
-                    .await?)
+                let change = VenueUpdated {
+                    venue_id: venue.id,
+                    changed: differences(&before, &venue),
+                    name: before.name,
+                };
+                Ok(tx.commit(change, venue).await?)
             }
         }
     }
+}
+
+/// A new venue before anything but its name is said.
+fn blank(cx: &Cx, name: &Name, zone: Zone) -> Venue {
+    Venue {
+        id: cx.new_id(),
+        name: name.to_string(),
+        address: None,
+        city: None,
+        country: None,
+        zone,
+        capacity: None,
+        notes: None,
+        version: 1,
+        is_archived: false,
+    }
+}
+
+/// The fields that differ, for the audit trail and for the person who confirms.
+fn differences(before: &Venue, after: &Venue) -> Vec<FieldChange> {
+    let both = |text: fn(&Venue) -> Option<String>| (text(before), text(after));
+    let fields = [
+        ("name", both(|v| Some(v.name.clone()))),
+        ("address", both(|v| v.address.clone())),
+        ("city", both(|v| v.city.clone())),
+        ("country", both(|v| v.country.clone())),
+        ("zone", both(|v| Some(v.zone.to_string()))),
+        ("capacity", both(|v| v.capacity.map(|c| c.to_string()))),
+        ("notes", both(|v| v.notes.clone())),
+    ];
+    differing(fields.map(|(field, (before, after))| (field, before, after)))
 }
 
 impl SaveVenue {
@@ -138,13 +158,14 @@ impl SaveVenue {
             city: text(self.city, venue.city),
             country: text(self.country, venue.country).map(|code| code.to_uppercase()),
             zone: self.zone.unwrap_or(venue.zone),
-            capacity: self.capacity.or(venue.capacity),
+            capacity: self.capacity.apply(venue.capacity),
             notes: match self.notes {
                 Patch::Set(value) => Some(value.to_string()),
                 Patch::Keep => venue.notes,
                 Patch::Remove => None,
             },
             version: venue.version,
+            is_archived: venue.is_archived,
         }
     }
 }
@@ -162,8 +183,11 @@ pub enum SaveVenueError {
     #[error("{0:?} is not a country code; use two letters such as DE or US")]
     CountryMalformed(String),
     /// Nobody fits.
-    #[error("a capacity is at least 1; leave it out when there is no limit")]
+    #[error("a capacity is at least 1, or 0 to remove it")]
     CapacityNotPositive,
+    /// It was put away.
+    #[error("the venue {0:?} is archived and can no longer be changed")]
+    Archived(String),
     /// Somebody else saved it in between.
     #[error("the venue {0:?} was changed or archived by someone else at the same time")]
     ChangedMeanwhile(String),
@@ -191,6 +215,7 @@ impl Fault for SaveVenueError {
             NAME_TAKEN,
             COUNTRY_MALFORMED,
             CAPACITY_NOT_POSITIVE,
+            VENUE_ARCHIVED,
             CHANGED_MEANWHILE,
         ];
         specs.extend(LookupError::specs());
@@ -203,6 +228,7 @@ impl Fault for SaveVenueError {
             Self::NameTaken(_) => NAME_TAKEN.at("name"),
             Self::CountryMalformed(_) => COUNTRY_MALFORMED.at("country"),
             Self::CapacityNotPositive => CAPACITY_NOT_POSITIVE.at("capacity"),
+            Self::Archived(_) => VENUE_ARCHIVED.at("venue"),
             Self::ChangedMeanwhile(_) => CHANGED_MEANWHILE.into(),
             Self::Lookup(error) => error.facts(),
             Self::Store(error) => error.facts(),
@@ -260,7 +286,7 @@ mod tests {
         let before = scene
             .run(SaveVenue {
                 city,
-                capacity: Some(80),
+                capacity: Patch::Set(80),
                 ..named("Town Hall")
             })
             .await
@@ -280,6 +306,68 @@ mod tests {
                 ..before
             }
         );
+    }
+
+    #[tokio::test]
+    async fn records_each_field_with_its_value() {
+        let scene = Scene::new().await;
+        let hall = SaveVenue {
+            capacity: Patch::Set(80),
+            ..named("Town Hall")
+        };
+        scene.run(hall).await.unwrap();
+        let created = scene.changes().await.pop().unwrap().payload;
+        assert_eq!(
+            created["details"],
+            serde_json::json!([{"field": "capacity", "before": null, "after": "80"}])
+        );
+        let larger = SaveVenue {
+            capacity: Patch::Set(120),
+            ..changing("Town Hall")
+        };
+        scene.run(larger).await.unwrap();
+        let summary = scene.changes().await.pop().unwrap().summary;
+        assert_eq!(
+            summary,
+            "Changes the venue \"Town Hall\": capacity from \"80\" to \"120\""
+        );
+    }
+
+    #[tokio::test]
+    async fn a_capacity_can_be_removed() {
+        let scene = Scene::new().await;
+        let save = |json: serde_json::Value| serde_json::from_value::<SaveVenue>(json);
+        let hall = save(serde_json::json!({"name": "Town Hall", "capacity": 80})).unwrap();
+        assert_eq!(scene.run(hall).await.unwrap().capacity, Some(80));
+        for removing in [serde_json::json!(0), serde_json::json!("")] {
+            let json = serde_json::json!({"venue": "Town Hall", "capacity": removing});
+            let saved = scene.run(save(json).unwrap()).await.unwrap();
+            assert_eq!(saved.capacity, None);
+        }
+        for keeping in [
+            serde_json::json!({"venue": "x"}),
+            serde_json::json!({"venue": "x", "capacity": null}),
+        ] {
+            assert!(save(keeping).unwrap().capacity.is_keep());
+        }
+        let repeated = save(serde_json::to_value(changing("x")).unwrap()).unwrap();
+        assert!(repeated.capacity.is_keep());
+        assert!(save(serde_json::json!({"capacity": 2.5})).is_err());
+    }
+
+    #[tokio::test]
+    async fn an_archived_one_stays_as_it_is() {
+        let scene = Scene::new().await;
+        let venue = scene.venue("Town Hall").await;
+        let archive = crate::venues::ArchiveVenue {
+            venue: venue.id.into(),
+        };
+        scene.run(archive).await.unwrap();
+        let command = SaveVenue {
+            venue: Some(venue.id.into()),
+            ..named("Old Town Hall")
+        };
+        assert_refused(scene.run(command).await, "venue_archived");
     }
 
     #[tokio::test]
@@ -310,7 +398,7 @@ mod tests {
         assert_refused(
             scene
                 .run(SaveVenue {
-                    capacity: Some(0),
+                    capacity: Patch::Set(-1),
                     ..named("x")
                 })
                 .await,

@@ -10,7 +10,8 @@ use crate::lookup::{Hit, LookupError, the_one};
 pub(crate) async fn get(conn: &mut PgConnection, id: VenueId) -> Result<Venue, LookupError> {
     let found = sqlx::query_as!(
         Venue,
-        "select id, name, address, city, country, zone, capacity, notes, version from venue where id = $1",
+        r#"select id, name, address, city, country, zone, capacity, notes, version, archived_at is not null as "is_archived!"
+           from venue where id = $1"#,
         id as _
     )
     .fetch_optional(conn)
@@ -59,12 +60,12 @@ pub(super) async fn list(
     let (_, after) = page.after();
     sqlx::query_as!(
         Venue,
-        "select id, name, address, city, country, zone, capacity, notes, version from venue
+        r#"select id, name, address, city, country, zone, capacity, notes, version, false as "is_archived!" from venue
          where archived_at is null
            and ($1::text is null or search_form(name || ' ' || coalesce(city, '')) like '%' || search_form($1) || '%'
                 or word_similarity(search_form($1), search_form(name || ' ' || coalesce(city, ''))) > 0.5)
            and ($2::uuid is null or (lower(name), id) > (select lower(name), id from venue where id = $2))
-         order by lower(name), id limit $3",
+         order by lower(name), id limit $3"#,
         query,
         after,
         page.fetch(),

@@ -162,6 +162,74 @@ async fn two_at_once_under_one_key_do_it_once() {
 }
 
 #[tokio::test]
+async fn a_connection_lost_while_committing_leaves_the_outcome_open() {
+    let rig = Rig::new().await;
+    let mut owner = rig.database.owner().await;
+    // Runs at the commit, and takes the connection away from under it.
+    owner
+        .execute(
+            "create function hang_up() returns trigger language plpgsql security definer as
+             $$ begin perform pg_terminate_backend(pg_backend_pid()); return null; end $$;
+             create constraint trigger hang_up after insert on series
+             deferrable initially deferred for each row execute function hang_up()",
+        )
+        .await
+        .unwrap();
+    let error = note(&rig, &rig.ours).await.unwrap_err();
+    assert!(matches!(error, StoreError::CommitUnknown(_)), "{error:?}");
+    owner
+        .execute("drop function hang_up cascade")
+        .await
+        .unwrap();
+    // What the database itself refuses at the commit is not saved, and said so.
+    owner
+        .execute(
+            "create function refuse() returns trigger language plpgsql as
+             $$ begin raise exception 'no' using errcode = 'serialization_failure'; end $$;
+             create constraint trigger refuse after insert on series
+             deferrable initially deferred for each row execute function refuse()",
+        )
+        .await
+        .unwrap();
+    let error = note(&rig, &rig.ours).await.unwrap_err();
+    assert!(matches!(error, StoreError::Contended(_)), "{error:?}");
+    assert_eq!(count(&rig, "series").await, 0);
+}
+
+#[tokio::test]
+async fn remembered_answers_are_forgotten_after_a_week() {
+    let rig = Rig::new().await;
+    for key in ["old", "new"] {
+        note(&rig, &rig.ours.clone().with_key(key)).await.unwrap();
+    }
+    assert_eq!(rig.store.forget_old_answers().await.unwrap(), 0);
+    let mut owner = rig.database.owner().await;
+    owner
+        .execute(
+            "update idempotency_key set created_at = now() - interval '8 days' where key = 'old'",
+        )
+        .await
+        .unwrap();
+    assert_eq!(rig.store.forget_old_answers().await.unwrap(), 1);
+    assert_eq!(count(&rig, "idempotency_key where key = 'new'").await, 1);
+    let mut tx = rig.store.system("test").await.unwrap();
+    let all = sqlx::query("delete from idempotency_key").execute(tx.conn());
+    assert_eq!(all.await.unwrap().rows_affected(), 0, "none is old");
+}
+
+#[tokio::test]
+async fn an_answer_with_personal_data_is_hidden_from_those_who_may_not_see_it() {
+    let rig = Rig::new().await;
+    let cx = rig.ours.clone().with_key("k");
+    note(&rig, &cx).await.unwrap();
+    let masked = cx.with_permissions(domain::Permissions::NONE);
+    let mut tx = rig.store.read(&masked).await.unwrap();
+    let key = masked.idempotency.as_ref().unwrap();
+    let remembered = tx.remembered::<String>(key).await.unwrap();
+    assert!(matches!(remembered, Remembered::Hidden), "{remembered:?}");
+}
+
+#[tokio::test]
 async fn connections_that_died_while_idle_are_replaced() {
     let rig = Rig::new().await;
     note(&rig, &rig.ours).await.unwrap();

@@ -96,14 +96,11 @@ async fn the_system_role_sees_only_what_it_was_granted() {
     assert_eq!(
         granted,
         [
-            "api_token",
-            "change",
             "client_session",
-            "member",
+            "idempotency_key",
             "message",
             "organization",
             "suppression",
-            "users",
             "webhook_delivery",
             "webhook_endpoint",
             "workflow",
@@ -112,7 +109,27 @@ async fn the_system_role_sees_only_what_it_was_granted() {
             "workflow_run",
             "workflow_trigger",
             "workflow_version",
-            "workflow_wait",
+            "workflow_wait"
+        ]
+    );
+    let read: Vec<String> = sqlx::query_scalar(
+        "select table_name || ': ' || string_agg(column_name, ' ' order by column_name) \
+         from information_schema.role_column_grants \
+         where grantee = 'eventos_system' and privilege_type = 'SELECT' \
+           and table_name in ('api_token', 'change', 'idempotency_key', 'member', 'users') \
+         group by table_name order by table_name",
+    )
+    .fetch_all(&mut owner)
+    .await
+    .unwrap();
+    assert_eq!(
+        read,
+        [
+            "api_token: expires_at hash id last_used_at organization_id read_only revoked_at scopes toolsets user_id",
+            "change: at id kind organization_id payload sequence subject_id subject_kind summary transaction_id",
+            "idempotency_key: created_at",
+            "member: created_at organization_id role user_id",
+            "users: email id",
         ]
     );
 }

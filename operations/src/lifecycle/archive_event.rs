@@ -5,14 +5,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::StoreError;
 
-use super::{
-    changes::EventArchived,
-    model::{Event, EventStatus},
-    sql::{self, StatusMove},
+use super::changes::EventArchived;
+use crate::{
+    App, Effect, Operation,
+    events::{self, Event, EventStatus, StatusMove},
+    lookup::LookupError,
+    orders,
 };
-use crate::{App, Effect, Operation, lookup::LookupError};
 
-/// Put away an event that is a draft, over or cancelled. It leaves the lists; its orders and reports stay.
+/// Put away an event that is a draft, over or cancelled. It leaves the lists; its orders and reports stay. Not while
+/// orders are pending, nor a draft with valid tickets: nothing can be paid for or changed afterwards.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ArchiveEvent {
     /// Event: id, slug or exact title.
@@ -28,7 +30,7 @@ impl Operation for ArchiveEvent {
 
     async fn run(self, app: &App, cx: &Cx) -> Result<Event, ArchiveEventError> {
         let mut tx = app.store().write(cx).await?;
-        let event = sql::lock(tx.conn(), cx, &self.event).await?;
+        let event = events::lock(tx.conn(), cx, &self.event).await?;
         match event.status {
             EventStatus::Archived => return Ok(tx.unchanged(event).await?),
             EventStatus::Published => {
@@ -39,8 +41,21 @@ impl Operation for ArchiveEvent {
             }
             EventStatus::Draft | EventStatus::Ended | EventStatus::Cancelled => {}
         }
-        sql::set_status(tx.conn(), cx, event.id, StatusMove::Archive).await?;
-        let event = sql::get(tx.conn(), cx, event.id).await?;
+        let totals = orders::totals(tx.conn(), event.id, event.currency).await?;
+        if totals.pending_orders > 0 {
+            return Err(ArchiveEventError::OrdersPending {
+                title: event.title,
+                count: totals.pending_orders,
+            });
+        }
+        if event.status == EventStatus::Draft && totals.valid_tickets > 0 {
+            return Err(ArchiveEventError::DraftHasTickets {
+                title: event.title,
+                count: totals.valid_tickets,
+            });
+        }
+        events::set_status(tx.conn(), cx, event.id, StatusMove::Archive).await?;
+        let event = events::get(tx.conn(), cx, event.id).await?;
         Ok(tx
             .commit(
                 EventArchived {
@@ -64,6 +79,22 @@ pub enum ArchiveEventError {
         /// When it takes place.
         when: String,
     },
+    /// Money may still come in.
+    #[error("{title:?} has orders that are not paid yet: {count}")]
+    OrdersPending {
+        /// Its title.
+        title: String,
+        /// How many.
+        count: i64,
+    },
+    /// People hold tickets for what nobody has announced or called off.
+    #[error("{title:?} is a draft for which valid tickets are out: {count}")]
+    DraftHasTickets {
+        /// Its title.
+        title: String,
+        /// How many.
+        count: i64,
+    },
     /// It was not found.
     #[error(transparent)]
     Lookup(#[from] LookupError),
@@ -78,9 +109,20 @@ const STILL_ON: FaultSpec = FaultSpec::new(
     "Wait until it is over, or cancel it with cancel_event.",
 );
 
+const ORDERS_PENDING: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "event_orders_pending",
+    "List them with list_orders, then confirm_payment or cancel_order for each.",
+);
+const DRAFT_HAS_TICKETS: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "draft_has_tickets",
+    "Call it off with cancel_event first, or take the tickets back with cancel_order or void_ticket.",
+);
+
 impl Fault for ArchiveEventError {
     fn specs() -> Vec<FaultSpec> {
-        let mut specs = vec![STILL_ON];
+        let mut specs = vec![STILL_ON, ORDERS_PENDING, DRAFT_HAS_TICKETS];
         specs.extend(LookupError::specs());
         specs
     }
@@ -88,6 +130,8 @@ impl Fault for ArchiveEventError {
     fn facts(&self) -> Facts {
         match self {
             Self::StillOn { .. } => STILL_ON.into(),
+            Self::OrdersPending { .. } => ORDERS_PENDING.into(),
+            Self::DraftHasTickets { .. } => DRAFT_HAS_TICKETS.into(),
             Self::Lookup(error) => error.facts(),
             Self::Store(error) => error.facts(),
         }
@@ -105,7 +149,9 @@ mod tests {
     use super::*;
     use crate::{
         events::ListEvents,
-        testing::{Scene, assert_refused, new_event},
+        orders::{CancelOrder, Guest, IssueTickets},
+        testing::{Scene, assert_refused, new_event, selling},
+        tickets::VoidTicket,
     };
 
     #[tokio::test]
@@ -133,6 +179,58 @@ mod tests {
         };
         assert_eq!(scene.run(archived).await.unwrap().items.len(), 1);
         assert_eq!(scene.run(archive).await.unwrap().version, 2);
+    }
+
+    #[tokio::test]
+    async fn waits_for_orders_that_are_not_paid_yet() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 10).await;
+        let order = scene.order(event.id, 1).await;
+        scene.move_event(event.id, StatusMove::Cancel(None)).await;
+        let archive = ArchiveEvent {
+            event: event.id.into(),
+        };
+        let error = scene.run(archive.clone()).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "\"Spring Gala\" has orders that are not paid yet: 1"
+        );
+        assert_refused::<(), _>(Err(error), "event_orders_pending");
+        let cancel = CancelOrder::of(order.order.id.into());
+        scene.run(cancel).await.unwrap();
+        scene.run(archive).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn keeps_a_draft_for_which_tickets_are_out() {
+        let scene = Scene::new().await;
+        let event = scene.run(new_event("Spring Gala")).await.unwrap().event;
+        scene
+            .run(selling(event.id, "Regular", 2500, 10))
+            .await
+            .unwrap();
+        let guest = Guest {
+            name: "Pia Press".parse().unwrap(),
+            email: None,
+        };
+        let give = IssueTickets {
+            event: event.id.into(),
+            ticket_type: "Regular".parse().unwrap(),
+            attendees: vec![guest],
+            reason: "press".parse().unwrap(),
+        };
+        let given = scene.run(give).await.unwrap().order;
+        let archive = ArchiveEvent {
+            event: event.id.into(),
+        };
+        assert_refused(scene.run(archive.clone()).await, "draft_has_tickets");
+        let void = VoidTicket {
+            ticket: given.tickets[0].id.into(),
+            reason: "mistake".parse().unwrap(),
+            even_if_checked_in: false,
+        };
+        scene.run(void).await.unwrap();
+        scene.run(archive).await.unwrap();
     }
 
     #[tokio::test]
