@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 
 /// The name of the database inside the embedded server.
-const NAME: &str = "eventos";
+pub(crate) const NAME: &str = "eventos";
 
 /// An open database.
 pub(crate) struct Database {

@@ -107,3 +107,30 @@ impl Opened {
         home::choose(&self.app, config, wanted.organization.as_deref()).await
     }
 }
+
+/// A word as a shell has to read it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn what_a_shell_would_read_otherwise_is_quoted() {
+        assert_eq!(quoted("/usr/bin/eventos"), "/usr/bin/eventos");
+        assert_eq!(
+            quoted("/Library/Application Support"),
+            "'/Library/Application Support'"
+        );
+        assert_eq!(quoted("Ada's"), r"'Ada'\''s'");
+        assert_eq!(quoted("$(x)"), "'$(x)'");
+        assert_eq!(quoted(""), "''");
+    }
+}

@@ -1,6 +1,12 @@
 //! The commands people and scripts use.
 
-use std::{os::unix::process::CommandExt as _, process::Command};
+use std::{
+    os::unix::{fs::PermissionsExt, process::CommandExt as _},
+    path::Path,
+    process::Command,
+};
+
+use serde_json::json;
 
 use crate::program::{DataDir, Server};
 
@@ -181,4 +187,30 @@ fn the_demonstration_loads_once() {
         .unwrap_or_else(|| panic!("{report}"));
     assert!((1_500..4_000).contains(&orders), "{orders} paid orders");
     assert!(server.stop());
+}
+
+#[test]
+fn a_backup_of_what_doctor_names_has_everything() {
+    // Only root's database lies outside the data directory, and only where others may not enter that.
+    let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+    if !is_root {
+        return;
+    }
+    let data = DataDir::new("doctor-root");
+    std::fs::set_permissions(data.path(), PermissionsExt::from_mode(0o700)).unwrap();
+    data.stdout(&["migrate"]);
+    let output = data
+        .command(&["doctor"])
+        .env("EVENTOS_LISTEN", "127.0.0.1:0")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let backup = said.lines().find(|line| line.starts_with("note  backup"));
+    let (_, elsewhere) = backup
+        .and_then(|line| line.split_once(" and "))
+        .unwrap_or_else(|| panic!("{said}"));
+    let version = Path::new(elsewhere).join("cluster/PG_VERSION");
+    assert!(version.is_file(), "{elsewhere}");
+    assert!(!data.path().join("postgres").exists());
+    std::fs::remove_dir_all(elsewhere).unwrap();
 }

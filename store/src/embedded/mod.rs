@@ -43,6 +43,9 @@ pub use self::{binaries::Version, error::EmbeddedError, surroundings::Surroundin
 /// The role that owns the cluster. It is a superuser, whom row-level security does not bind.
 pub const OWNER: &str = "eventos_owner";
 
+/// The number in the socket's name. There is no port of the network.
+pub const PORT: u16 = 5432;
+
 /// How much a commit promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
@@ -130,6 +133,11 @@ impl Cluster {
 
     /// The server's version.
     pub fn version(&self) -> Version {
+    /// The directory of the server's socket: what clients such as `pg_dump` take as its host.
+    pub fn socket_dir(&self) -> PathBuf {
+        self.running().postmaster.socket_dir.clone()
+    }
+
         self.running().binaries.version
     }
 
