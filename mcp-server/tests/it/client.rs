@@ -11,7 +11,7 @@ use rmcp::{
     ClientHandler, ClientServiceExt as _, ErrorData, RoleClient, ServiceError, ServiceExt as _,
     model::{
         CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig,
-        ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationCapability,
+        ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationCapability, ErrorCode,
         Implementation, ProgressNotificationParam, ProtocolVersion,
         ResourceUpdatedNotificationParam,
     },
@@ -34,6 +34,10 @@ pub(crate) enum Reply {
     Form(Value),
     Decline,
     Cancel,
+    /// No answer at all, for ever.
+    Silence,
+    /// An error in the place of an answer.
+    Error(ErrorCode),
 }
 
 #[derive(Default)]
@@ -111,6 +115,8 @@ impl ClientHandler for Desk {
             }
             Reply::Decline => ElicitResult::new(ElicitationAction::Decline),
             Reply::Cancel => ElicitResult::new(ElicitationAction::Cancel),
+            Reply::Silence => std::future::pending().await,
+            Reply::Error(code) => return Err(ErrorData::new(code, "no", None)),
         })
     }
 
