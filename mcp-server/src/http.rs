@@ -9,11 +9,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
 };
-use domain::Timestamp;
-use operations::{
-    App, Toolset,
-    tokens::{Authenticator, Grant},
-};
+use operations::{App, Toolset};
 use rmcp::transport::{
     StreamableHttpServerConfig, StreamableHttpService,
     streamable_http_server::session::local::LocalSessionManager,
@@ -21,6 +17,7 @@ use rmcp::transport::{
 
 use crate::{
     connection::{Connection, Limits},
+    credentials::{Credentials, Refusal, Tokens},
     options::Options,
     server::{Server, Shared},
     sessions::{Binding, Kept},
@@ -87,9 +84,9 @@ pub fn router(app: App, options: Options) -> Router {
 }
 
 /// Lets callers in by what they carry. A way in that is not a bearer token of ours (OAuth) goes into
-/// [`Door::grant`]; the rest of the server sees only the [`Grant`].
+/// [`Door::connection`]; the rest of the server sees only the [`Connection`].
 struct Door {
-    tokens: Authenticator,
+    tokens: Tokens,
     limits: Limits,
     sessions: Binding,
     challenge: String,
@@ -102,7 +99,7 @@ impl Door {
             challenge = format!("{challenge}, resource_metadata=\"{url}\"");
         }
         Self {
-            tokens: Authenticator::new(app.clone()),
+            tokens: Tokens::new(app.clone()),
             limits: Limits {
                 toolsets: options.toolsets.clone(),
                 read_only: options.read_only,
@@ -112,8 +109,8 @@ impl Door {
         }
     }
 
-    /// What the request's credentials grant, or the answer that refuses it.
-    async fn grant(&self, headers: &HeaderMap) -> Result<Grant, Response> {
+    /// What the request's credentials grant on a path, or the answer that refuses it.
+    async fn connection(&self, headers: &HeaderMap, path: &Limits) -> Result<Connection, Response> {
         let given = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
@@ -124,15 +121,15 @@ impl Door {
             let message = "A token is needed: send it as `Authorization: Bearer …`.";
             return Err(self.refuse("", message));
         };
-        match self.tokens.authenticate(token, Timestamp::now()).await {
-            Ok(Some(grant)) => Ok(grant),
-            Ok(None) => {
+        let credentials = Credentials::new(self.tokens.clone(), token);
+        match credentials.grant().await {
+            Ok(grant) => Ok(Connection::new(grant, [path, &self.limits]).of(credentials)),
+            Err(Refusal::Unknown) => {
                 let message =
                     "This token is unknown, revoked or expired; ask an owner for a new one.";
                 Err(self.refuse(", error=\"invalid_token\"", message))
             }
-            Err(error) => {
-                tracing::error!(error = %error, "A token could not be checked");
+            Err(Refusal::Unavailable) => {
                 let message =
                     "The database is not available right now; try again in a few seconds.";
                 Err((StatusCode::SERVICE_UNAVAILABLE, message).into_response())
@@ -148,13 +145,12 @@ impl Door {
 }
 
 async fn admit(door: Arc<Door>, path: Limits, mut request: Request, next: Next) -> Response {
-    let grant = match door.grant(request.headers()).await {
-        Ok(grant) => grant,
+    let connection = match door.connection(request.headers(), &path).await {
+        Ok(connection) => connection,
         Err(refusal) => return refusal,
     };
     // Nothing behind this point needs the secret.
     request.headers_mut().remove(header::AUTHORIZATION);
-    let connection = Connection::new(grant, [&path, &door.limits]);
     let owner = connection.key();
     if let Some(given) = request.headers().get(SESSION) {
         let id = given
