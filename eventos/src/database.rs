@@ -14,6 +14,8 @@ use crate::config::Config;
 /// The name of the database inside the embedded server.
 pub(crate) const NAME: &str = "eventos";
 
+/// How long running transactions may take when the program ends.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// An open database.
 pub(crate) struct Database {
     /// Where transactions are opened.
@@ -132,7 +134,10 @@ impl Database {
 
     /// Closes all connections, and stops the embedded server if nobody else uses it.
     pub(crate) async fn close(self) -> Result<()> {
-        self.store.close().await;
+        let closing = self.store.close();
+        if tokio::time::timeout(PATIENCE, closing).await.is_err() {
+            tracing::warn!("Some transactions did not end in time; they are rolled back");
+        }
         let Some(cluster) = self.cluster else {
             return Ok(());
         };

@@ -10,7 +10,7 @@ mod token;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use operations::App;
 
@@ -19,6 +19,7 @@ use crate::{
     database::Database,
     home::{self, Home},
     logging,
+    signals::Signals,
 };
 
 /// EventOS: events and tickets, run by chatting. One program, its own database.
@@ -105,6 +106,27 @@ impl Opened {
     async fn home(&self, config: &Config, wanted: &Organization) -> Result<Home> {
         home::found_first(&self.app, config).await?;
         home::choose(&self.app, config, wanted.organization.as_deref()).await
+    }
+
+    /// Ends the watch over the database, which has been told to, and leaves the database; at once when asked again.
+    async fn finish(
+        self,
+        signals: &mut Signals,
+        watch: Option<tokio::task::JoinHandle<()>>,
+    ) -> Result<()> {
+        let closing = async {
+            if let Some(watch) = watch {
+                watch.await.context("the watch over PostgreSQL failed")?;
+            }
+            self.database.close().await
+        };
+        tokio::select! {
+            closed = closing => closed,
+            () = signals.asked() => {
+                tracing::warn!("Asked again; the database may be left running for the next program");
+                Ok(())
+            }
+        }
     }
 }
 

@@ -3,12 +3,11 @@
 use std::{net::SocketAddr, process::ExitCode, time::Instant};
 
 use anyhow::{Context as _, Result};
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Opened;
-use crate::{config::Config, demo, home, web};
+use crate::{config::Config, demo, home, listen, signals::Signals, web};
 
 /// Start the server.
 #[derive(Debug, Default, clap::Args)]
@@ -50,6 +49,7 @@ impl Serve {
         }
         home::found_first(&opened.app, &config).await?;
         let key = home::sealing_key(&config.data_dir)?;
+        let mut signals = Signals::new()?;
         let stop = CancellationToken::new();
         let watch = opened.database.keep_running(&stop);
         let router = web::router(&opened.app, &opened.database, &config, key, &stop)?;
@@ -58,40 +58,10 @@ impl Serve {
             "Ready at {}/ (MCP at {0}/mcp)",
             config.url()
         );
-        // Small answers must not wait for the acknowledgement of earlier ones (Nagle's algorithm).
-        let without_delay = listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "A connection keeps its delay");
-            }
-        });
-        let served = axum::serve(without_delay, router)
-            .with_graceful_shutdown(until_asked(stop.clone()))
-            .await;
-        stop.cancel();
-        if let Some(watch) = watch {
-            watch.await.context("the watch over PostgreSQL failed")?;
-        }
-        opened.database.close().await?;
-        served.context("the server failed")?;
+        let serving = listen::serve(listener, router, listen::HEAD_WITHIN, &stop);
+        signals.run(&stop, serving).await;
+        opened.finish(&mut signals, watch).await?;
         tracing::info!("Stopped");
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// Waits for Ctrl-C or a request to terminate, then tells the open streams to end: a server that waits for
-/// clients which listen for ever would never stop.
-async fn until_asked(stop: CancellationToken) {
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
-        () = stop.cancelled() => {}
-    }
-    tracing::info!("Stopping: finishing what is running");
-    stop.cancel();
 }
