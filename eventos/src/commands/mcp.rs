@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use domain::Timestamp;
+use mcp_server::Caller;
 use operations::tokens::{Authenticator, Grant};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -82,20 +83,22 @@ async fn stdio(config: &Config, organization: &Organization) -> Result<ExitCode>
     let token = std::env::var_os("EVENTOS_TOKEN")
         .and_then(|token| token.into_string().ok())
         .filter(|t| !t.is_empty());
-    let grant = if let Some(token) = token {
+    let caller = if let Some(token) = token {
+        // The server asks again with every request; here it is only said sooner, and to a person.
         let authenticator = Authenticator::new(opened.app.clone());
         let grant = authenticator.authenticate(&token, Timestamp::now()).await?;
         grant.context(
             "EVENTOS_TOKEN is unknown, revoked or expired; make one with `eventos token create`",
-        )?
+        )?;
+        Caller::Token(token)
     } else {
         let home = opened.home(config, organization).await?;
-        Grant::local(home.organization_id, home.owner_id)
+        Caller::Known(Grant::local(home.organization_id, home.owner_id))
     };
     let stop = CancellationToken::new();
     let watch = opened.database.keep_running(&stop);
     let options = web::mcp_options(config, home::sealing_key(&config.data_dir)?)?;
-    let served = mcp_server::serve_stdio(opened.app.clone(), grant, options).await;
+    let served = mcp_server::serve_stdio(opened.app.clone(), caller, options).await;
     stop.cancel();
     if let Some(watch) = watch {
         watch.await?;
