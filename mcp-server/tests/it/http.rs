@@ -470,3 +470,91 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     let status = answer.await.unwrap().unwrap().status();
     assert_eq!(status, StatusCode::REQUEST_TIMEOUT);
 }
+
+/// An event that can be watched, made over HTTP.
+async fn watchable(http: &Http) -> String {
+    let event =
+        json!({"title": "Gala", "starts": "2030-02-04T19:00", "online_url": "https://example.org"});
+    let call = json!({"name": "create_event", "arguments": event});
+    let made = http.modern("tools/call", call).await;
+    let id = made["result"]["structuredContent"]["event"]["id"].as_str();
+    id.unwrap_or_else(|| panic!("{made}")).to_owned()
+}
+
+#[tokio::test]
+async fn an_open_stream_ends_with_its_token() {
+    let scene = Scene::new().await;
+    let mut options = options();
+    options.recheck_every = Duration::from_secs(1);
+    let http = Http::with(
+        &scene,
+        &token(&scene, CreateToken::default()).await,
+        options,
+    );
+    let event = watchable(&http).await;
+    let filter = json!({"resourceSubscriptions": [format!("event://{event}")]});
+    let listening = http.modern("subscriptions/listen", json!({"notifications": filter}));
+    let revoking = async {
+        // A few checks pass before.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let id = scene.run(ListTokens {}).await.unwrap().tokens[0].id;
+        scene.run(RevokeToken { token_id: id }).await.unwrap();
+        tokio::time::Instant::now()
+    };
+    let (end, revoked) = tokio::join!(listening, revoking);
+    assert!(revoked.elapsed() < Duration::from_secs(15));
+    let said = end["error"]["message"].as_str();
+    assert!(said.is_some_and(|said| said.contains("rights")), "{end}");
+}
+
+#[tokio::test]
+async fn a_subscription_outlives_the_quiet_while_its_client_answers_pings() {
+    let scene = Scene::new().await;
+    let mut options = options();
+    options.session_idle = Duration::from_secs(3);
+    let mut http = Http::with(
+        &scene,
+        &token(&scene, CreateToken::default()).await,
+        options,
+    );
+    let event = watchable(&http).await;
+    http.initialize().await;
+    let stream = http
+        .request(Method::GET)
+        .header("mcp-protocol-version", "2025-11-25")
+        .body(Body::empty())
+        .unwrap();
+    let stream = http.router.clone().oneshot(stream).await.unwrap();
+    assert_eq!(stream.status(), StatusCode::OK);
+    let uri = format!("event://{event}");
+    http.ask("resources/subscribe", json!({"uri": uri})).await;
+    let listening = async {
+        let mut body = stream.into_body().into_data_stream();
+        while let Some(chunk) = body.next().await {
+            let text = String::from_utf8(chunk.unwrap().to_vec()).unwrap();
+            let data = text.lines().filter_map(|line| line.strip_prefix("data:"));
+            for message in data.filter_map(|data| serde_json::from_str::<Value>(data).ok()) {
+                if message["method"] == "notifications/resources/updated" {
+                    return message["params"]["uri"].clone();
+                }
+                if message["method"] == "ping" {
+                    let pong = json!({"jsonrpc": "2.0", "id": message["id"], "result": {}});
+                    assert_eq!(http.send(&pong).await.status(), StatusCode::ACCEPTED);
+                }
+            }
+        }
+        panic!("the stream ended");
+    };
+    let changing = async {
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        let price = json!({"amount": 0, "currency": "EUR"});
+        let seat = json!({"event": event, "name": "Seat", "price": price, "quantity": 5});
+        let call = json!({"name": "save_ticket_type", "arguments": seat});
+        http.modern("tools/call", call).await
+    };
+    let both = async { tokio::join!(listening, changing) };
+    let (heard, changed) = tokio::time::timeout(Duration::from_secs(40), both)
+        .await
+        .unwrap();
+    assert_eq!(heard, uri, "{changed}");
+}
