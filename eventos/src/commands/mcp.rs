@@ -14,8 +14,8 @@ use operations::tokens::{Authenticator, Grant};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Opened, Organization};
-use crate::{config::Config, home, web};
+use super::{Opened, Organization, quoted};
+use crate::{config::Config, home, signals::Signals, web};
 
 /// Talk MCP on standard input and output, or set up a client that does.
 #[derive(Debug, clap::Args)]
@@ -97,15 +97,19 @@ async fn stdio(config: &Config, organization: &Organization) -> Result<ExitCode>
     };
     let stop = CancellationToken::new();
     let watch = opened.database.keep_running(&stop);
-    let options = web::mcp_options(config, home::sealing_key(&config.data_dir)?)?;
-    let served = mcp_server::serve_stdio(opened.app.clone(), caller, options).await;
+    let mut options = web::mcp_options(config, home::sealing_key(&config.data_dir)?)?;
+    options.shutdown = stop.clone();
+    let serving = mcp_server::serve_stdio(opened.app.clone(), caller, options);
+    let served = signals.run(&stop, serving).await;
+    let was_asked = stop.is_cancelled();
     stop.cancel();
-    if let Some(watch) = watch {
-        watch.await?;
+    opened.finish(&mut signals, watch).await?;
+    match served {
+        Some(Err(error)) if !was_asked => {
+            Err(anyhow::anyhow!("the client's connection failed: {error}"))
+        }
+        _ => Ok(ExitCode::SUCCESS),
     }
-    opened.database.close().await?;
-    served.map_err(|error| anyhow::anyhow!("the client's connection failed: {error}"))?;
-    Ok(ExitCode::SUCCESS)
 }
 
 fn install(

@@ -189,3 +189,28 @@ fn asked_twice_it_ends_at_once() {
     assert!(said().contains("Asked again"), "{}", said());
     assert_eq!(data.postmaster(), None);
 }
+
+#[test]
+fn a_desktop_client_that_is_asked_to_stop_takes_its_database_along() {
+    for name in ["-TERM", "-INT"] {
+        let data = DataDir::new(&format!("stdio{name}"));
+        let mut client = data
+            .command(&["mcp", "stdio"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = client.stdin.take().unwrap();
+        let mut stdout = BufReader::new(client.stdout.take().unwrap());
+        let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+            "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "e2e", "version": "1"}}});
+        writeln!(stdin, "{hello}").unwrap();
+        stdout.read_line(&mut String::new()).unwrap();
+        assert!(data.postmaster().is_some());
+        signal(client.id().cast_signed(), name);
+        // Its input stays open: the client has not gone away.
+        assert!(client.wait().unwrap().success(), "{name}");
+        assert_eq!(data.postmaster(), None, "{name}");
+        drop(stdin);
+    }
+}
