@@ -16,7 +16,7 @@ use operations::App;
 
 use crate::{
     config::{Config, Overrides},
-    database::Database,
+    database::{Database, shed_foreign_options},
     home::{self, Home},
     logging,
     signals::Signals,
@@ -61,6 +61,7 @@ struct Organization {
 /// Runs the command line.
 pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
     let config = Config::load(&cli.overrides)?;
+    shed_foreign_options(&config)?;
     let command = cli
         .command
         .unwrap_or(Command::Serve(serve::Serve::default()));

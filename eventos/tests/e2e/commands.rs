@@ -214,3 +214,21 @@ fn a_backup_of_what_doctor_names_has_everything() {
     assert!(!data.path().join("postgres").exists());
     std::fs::remove_dir_all(elsewhere).unwrap();
 }
+
+#[test]
+fn settings_for_another_postgresql_do_not_reach_the_embedded_one() {
+    let data = DataDir::new("foreign");
+    let output = data
+        .command(&["migrate"])
+        .envs([
+            ("PGPORT", "1"),
+            ("PGSSLMODE", "require"),
+            ("PGOPTIONS", "-c nonsense=1"),
+            ("PGUSER", "nobody"),
+            ("PGDATABASE", "none"),
+        ])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+}

@@ -125,19 +125,21 @@ impl Cluster {
     pub fn url(&self, database: &str) -> String {
         let socket_dir = self.running().postmaster.socket_dir.clone();
         let host = percent_encoded(socket_dir.as_os_str().as_bytes());
+        // Whatever is left out here, a client takes from the environment (`PGPORT`, `PGSSLMODE`), where it is meant
+        // for another server.
         format!(
-            "postgres://{OWNER}@{host}/{}",
+            "postgres://{OWNER}@{host}:{PORT}/{}?sslmode=disable",
             percent_encoded(database.as_bytes())
         )
     }
 
-    /// The server's version.
-    pub fn version(&self) -> Version {
     /// The directory of the server's socket: what clients such as `pg_dump` take as its host.
     pub fn socket_dir(&self) -> PathBuf {
         self.running().postmaster.socket_dir.clone()
     }
 
+    /// The server's version.
+    pub fn version(&self) -> Version {
         self.running().binaries.version
     }
 
