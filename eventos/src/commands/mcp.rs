@@ -95,6 +95,7 @@ async fn stdio(config: &Config, organization: &Organization) -> Result<ExitCode>
         let home = opened.home(config, organization).await?;
         Caller::Known(Grant::local(home.organization_id, home.owner_id))
     };
+    let mut signals = Signals::new()?;
     let stop = CancellationToken::new();
     let watch = opened.database.keep_running(&stop);
     let mut options = web::mcp_options(config, home::sealing_key(&config.data_dir)?)?;
@@ -118,7 +119,16 @@ fn install(
     file: Option<PathBuf>,
     organization: Option<&str>,
 ) -> Result<ExitCode> {
+    if let Some(variable) = config.sources.database {
+        bail!(
+            "{variable} names the database here, and a client that starts EventOS does not know it; the URL is not \
+             copied into the client's settings, because it holds a password. Put it as `url` under [store] into {}, \
+             readable for you only, unset {variable} and run this again",
+            config.data_dir.join("eventos.toml").display()
+        );
+    }
     let program = std::env::current_exe().context("the program does not know where it is")?;
+    let server = server(&program, config, organization);
     let file = match file {
         Some(file) => file,
         None => claude_desktop_config()?,
@@ -128,13 +138,12 @@ fn install(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
     };
-    let after =
-        with_server(&before, &server(&program, config, organization)).with_context(|| {
-            format!(
-                "{} is not in order; mend or remove it first",
-                file.display()
-            )
-        })?;
+    let after = with_server(&before, &server).with_context(|| {
+        format!(
+            "{} is not in order; mend or remove it first",
+            file.display()
+        )
+    })?;
     if before == after {
         println!("Claude Desktop knows EventOS already ({}).", file.display());
     } else if dry_run {
@@ -146,23 +155,42 @@ fn install(
             file.display()
         );
     }
-    let data_dir = config.data_dir.display();
-    println!(
-        "\nClaude Code, on this machine:\n  claude mcp add eventos --env EVENTOS_DATA_DIR={data_dir} -- {} mcp stdio",
-        program.display()
-    );
-    println!(
-        "\nClaude Code, over HTTP to a running `eventos serve`:\n  claude mcp add --transport http eventos {}/mcp --header \"Authorization: Bearer $(eventos token create --name claude-code --quiet)\"",
-        config.url()
-    );
+    print_lines(config, &program, &server);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The commands that tell Claude Code, for a shell.
+fn print_lines(config: &Config, program: &Path, server: &Value) {
+    let data_dir = format!("EVENTOS_DATA_DIR={}", config.data_dir.display());
+    let program = program.display().to_string();
+    let mut line = vec![
+        "claude", "mcp", "add", "eventos", "--env", &data_dir, "--", &program,
+    ];
+    line.extend(
+        server["args"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str),
+    );
+    let line: Vec<String> = line.into_iter().map(quoted).collect();
+    println!("\nClaude Code, on this machine:\n  {}", line.join(" "));
+    println!(
+        "\nClaude Code, over HTTP to a running `eventos serve`:\n  claude mcp add --transport http eventos {} --header \"Authorization: Bearer $({} token create --name claude-code --quiet)\"",
+        quoted(&format!("{}/mcp", config.url())),
+        quoted(&program),
+    );
 }
 
 /// The entry for a client's settings. A database URL is not copied into them: it holds a password.
 fn server(program: &Path, config: &Config, organization: Option<&str>) -> Value {
-    let mut arguments = vec!["mcp", "stdio"];
+    let mut arguments = vec!["mcp".to_owned(), "stdio".to_owned()];
     if let Some(organization) = organization {
-        arguments.extend(["--organization", organization]);
+        arguments.extend(["--organization".to_owned(), organization.to_owned()]);
+    }
+    // The client starts the program in a folder of its own, where it would not find the file again.
+    if let Some(file) = &config.sources.file {
+        arguments.extend(["--config".to_owned(), file.to_string_lossy().into_owned()]);
     }
     json!({"command": program, "args": arguments, "env": {"EVENTOS_DATA_DIR": config.data_dir}})
 }

@@ -232,3 +232,20 @@ fn settings_for_another_postgresql_do_not_reach_the_embedded_one() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
 }
+
+#[test]
+fn install_does_not_forget_the_database_of_the_environment() {
+    let data = DataDir::new("install-url");
+    let file = data.path().join("settings.json");
+    let refused = data
+        .command(&["mcp", "install", "--client-config", file.to_str().unwrap()])
+        .env("DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/none")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success() && said.contains("[store]"),
+        "{said}"
+    );
+    assert!(!said.contains("hunter2") && !file.exists(), "{said}");
+}
