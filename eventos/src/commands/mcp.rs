@@ -2,6 +2,8 @@
 
 use std::{
     fs,
+    io::Write as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, chown},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -133,6 +135,14 @@ fn install(
         Some(file) => file,
         None => claude_desktop_config()?,
     };
+    // A link goes on leading to the file it leads to.
+    let file = match file.canonicalize() {
+        Ok(real) => real,
+        Err(_) if file.symlink_metadata().is_err() => file,
+        Err(error) => {
+            return Err(error).with_context(|| format!("{} leads nowhere", file.display()));
+        }
+    };
     let before = match fs::read_to_string(&file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -215,21 +225,43 @@ fn with_server(settings: &str, server: &Value) -> Result<String> {
     Ok(serde_json::to_string_pretty(&settings)? + "\n")
 }
 
-/// Writes a file beside the old one and swaps them, so that a crash leaves one or the other; keeps the old one.
+/// Writes a file beside the old one and swaps them, so that a crash leaves one or the other; keeps the old one. Such
+/// settings hold other programs' secrets: nobody may read the new files who could not read the old one.
 fn write_with_backup(file: &Path, before: &str, after: &str) -> Result<()> {
     let folder = file.parent().context("the settings file has no folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let old = fs::metadata(file).ok();
     if !before.is_empty() {
-        let backup = file.with_extension(format!(
-            "json.backup-{}",
-            Timestamp::now().as_microseconds() / 1_000_000
-        ));
-        fs::write(&backup, before).with_context(|| format!("cannot write {}", backup.display()))?;
+        let ending = format!("json.backup-{}", Timestamp::now().as_microseconds());
+        let backup = file.with_extension(ending);
+        write_new(&backup, before, old.as_ref())?;
         println!("Kept the old settings as {}.", backup.display());
     }
-    let fresh = file.with_extension("json.new");
-    fs::write(&fresh, after).with_context(|| format!("cannot write {}", fresh.display()))?;
+    let fresh = file.with_extension(format!("json.new-{}", std::process::id()));
+    write_new(&fresh, after, old.as_ref())?;
     fs::rename(&fresh, file).with_context(|| format!("cannot replace {}", file.display()))
+}
+
+/// Writes a file that must not exist yet, with the owner and mode of another, or else for its owner only.
+fn write_new(file: &Path, text: &str, like: Option<&fs::Metadata>) -> Result<()> {
+    let write = || {
+        let mut options = fs::OpenOptions::new();
+        let mut made = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(file)?;
+        made.write_all(text.as_bytes())?;
+        if let Some(like) = like {
+            let own = made.metadata()?;
+            if (own.uid(), own.gid()) != (like.uid(), like.gid()) {
+                chown(file, Some(like.uid()), Some(like.gid()))?;
+            }
+            made.set_permissions(like.permissions())?;
+        }
+        made.sync_all()
+    };
+    write().with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// Where Claude Desktop keeps its settings.

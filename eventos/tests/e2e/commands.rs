@@ -234,6 +234,53 @@ fn settings_for_another_postgresql_do_not_reach_the_embedded_one() {
 }
 
 #[test]
+fn install_keeps_links_modes_and_what_the_program_was_told() {
+    let data = DataDir::new("install-modes");
+    let at = |name: &str| data.path().join(name);
+    let mode = |name: &str| std::fs::metadata(at(name)).unwrap().permissions().mode() & 0o777;
+    let install = |settings: &str| data.stdout(&["mcp", "install", "--client-config", settings]);
+    // New settings are for their owner only.
+    install(at("new.json").to_str().unwrap());
+    assert_eq!(mode("new.json"), 0o600);
+    // Those that are there keep their mode, also in the copy, and a link stays one.
+    std::fs::write(at("real.json"), "{}").unwrap();
+    std::fs::set_permissions(at("real.json"), PermissionsExt::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink("real.json", at("link.json")).unwrap();
+    std::fs::write(at("eventos.toml"), "[organization]\nname = \"Ada's\"\n").unwrap();
+    let said = install(at("link.json").to_str().unwrap());
+    assert!(at("link.json").symlink_metadata().unwrap().is_symlink());
+    assert_eq!(mode("real.json"), 0o640);
+    let mut copies = std::fs::read_dir(data.path()).unwrap().filter_map(|entry| {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        name.starts_with("real.json.backup-").then_some(name)
+    });
+    assert_eq!(mode(&copies.next().unwrap()), 0o640);
+    // A settings file in use is named with its whole path, and words are quoted for the shell.
+    let file = at("eventos.toml").to_str().unwrap().to_owned();
+    let written = std::fs::read_to_string(at("real.json")).unwrap();
+    let written: serde_json::Value = serde_json::from_str(&written).unwrap();
+    let arguments = json!(["mcp", "stdio", "--config", file]);
+    assert_eq!(written["mcpServers"]["eventos"]["args"], arguments);
+    assert!(
+        said.contains(&format!("mcp stdio --config {file}")),
+        "{said}"
+    );
+    let spaced = data.run(&[
+        "mcp",
+        "install",
+        "--dry-run",
+        "--client-config",
+        at("x.json").to_str().unwrap(),
+        "--data-dir",
+        at("a b").to_str().unwrap(),
+    ]);
+    let said = String::from_utf8_lossy(&spaced.stdout).into_owned();
+    assert!(
+        said.contains("'EVENTOS_DATA_DIR=") && said.contains("a b'"),
+        "{said}"
+    );
+}
+#[test]
 fn install_does_not_forget_the_database_of_the_environment() {
     let data = DataDir::new("install-url");
     let file = data.path().join("settings.json");
