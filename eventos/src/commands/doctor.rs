@@ -128,6 +128,13 @@ fn data(config: &Config, findings: &mut Findings) {
 
 /// A running EventOS answers its health check; anything else on the port is in the way.
 async fn listening(config: &Config, findings: &mut Findings) {
+    if !config.listen.ip().is_loopback() && config.public_url.is_none() {
+        findings.note(
+            "address",
+            "listens beyond this machine",
+            "Put TLS in front and set public_url.",
+        );
+    }
     if tokio::net::TcpListener::bind(config.listen).await.is_ok() {
         findings.ok("address", format!("{} is free", config.listen));
         return;
@@ -140,13 +147,6 @@ async fn listening(config: &Config, findings: &mut Findings) {
             "address",
             format!("{} is taken by another program", config.listen),
             "Choose another with --listen or EVENTOS_LISTEN.",
-        );
-    }
-    if !config.listen.ip().is_loopback() && config.public_url.is_none() {
-        findings.note(
-            "address",
-            "listens beyond this machine",
-            "Put TLS in front and set public_url.",
         );
     }
 }

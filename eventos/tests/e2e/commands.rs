@@ -190,6 +190,27 @@ fn the_demonstration_loads_once() {
 }
 
 #[test]
+fn doctor_names_what_a_backup_needs_and_who_can_reach_the_server() {
+    let data = DataDir::new("doctor-backup");
+    let output = data
+        .command(&["doctor"])
+        .env("EVENTOS_LISTEN", "0.0.0.0:0")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("listens beyond this machine"), "{said}");
+    let backup = said
+        .lines()
+        .find(|line| line.starts_with("note  backup"))
+        .unwrap_or_else(|| panic!("{said}"));
+    assert!(
+        backup.ends_with(data.path().to_str().unwrap()),
+        "the database is inside: {backup}"
+    );
+    assert!(said.contains("-U eventos_owner -Fc"), "{said}");
+}
+
+#[test]
 fn a_backup_of_what_doctor_names_has_everything() {
     // Only root's database lies outside the data directory, and only where others may not enter that.
     let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
@@ -280,6 +301,7 @@ fn install_keeps_links_modes_and_what_the_program_was_told() {
         "{said}"
     );
 }
+
 #[test]
 fn install_does_not_forget_the_database_of_the_environment() {
     let data = DataDir::new("install-url");
