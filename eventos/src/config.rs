@@ -134,7 +134,7 @@ pub(crate) struct McpConfig {
     pub(crate) toolsets: Option<Vec<String>>,
     /// The newest protocol revision offered, for clients that stumble over newer ones (`2025-11-25`).
     pub(crate) max_protocol: Option<String>,
-    /// Origins of browser clients that may connect, beside the server's own.
+    /// Origins of browser clients that may connect, beside the server's own; any when there are none here.
     pub(crate) allowed_origins: Vec<String>,
 }
 
