@@ -65,6 +65,33 @@ pub(crate) struct Config {
     pub(crate) mcp: McpConfig,
     /// Logs.
     pub(crate) log: LogConfig,
+    /// Where these settings came from.
+    #[serde(skip)]
+    pub(crate) sources: Sources,
+}
+
+/// Where settings came from, as far as another start of the program would have to be told.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sources {
+    /// The settings file, with its absolute path.
+    pub(crate) file: Option<PathBuf>,
+    /// The environment variable that named the database.
+    pub(crate) database: Option<&'static str>,
+}
+
+impl Sources {
+    fn new<'a>(file: Option<&Path>, get: &impl Fn(&str) -> Option<&'a str>) -> Self {
+        let of_the_database = [
+            "DATABASE_URL",
+            "DATABASE_REPLICA_URL",
+            "EVENTOS_STORE__URL",
+            "EVENTOS_STORE__REPLICA_URL",
+        ];
+        Self {
+            file: file.and_then(|file| std::path::absolute(file).ok()),
+            database: of_the_database.into_iter().find(|key| get(key).is_some()),
+        }
+    }
 }
 
 /// The database.
@@ -165,7 +192,7 @@ pub(crate) struct McpConfig {
     pub(crate) toolsets: Option<Vec<String>>,
     /// The newest protocol revision offered, for clients that stumble over newer ones (`2025-11-25`).
     pub(crate) max_protocol: Option<String>,
-    /// Origins of browser clients that may connect, beside the server's own.
+    /// Origins of browser clients that may connect, beside the server's own; any when there are none here.
     pub(crate) allowed_origins: Vec<String>,
 }
 
@@ -204,6 +231,7 @@ impl Default for Config {
             workflows: WorkflowsConfig::default(),
             mcp: McpConfig::default(),
             log: LogConfig::default(),
+            sources: Sources::default(),
         }
     }
 }
@@ -343,6 +371,7 @@ impl Config {
                 set(&mut table, &path, value);
             }
         }
+        let sources = Sources::new(file.as_deref(), &get);
         let source = file.map_or("the environment".to_owned(), |file| {
             format!("{} and the environment", file.display())
         });
@@ -354,6 +383,7 @@ impl Config {
         }
         config.data_dir = std::path::absolute(&config.data_dir)
             .context("the data directory has no absolute path")?;
+        config.sources = sources;
         Ok(config)
     }
 

@@ -1,6 +1,6 @@
 //! The database the program works on: the one it is given, or one of its own.
 
-use std::{sync::Arc, time::Duration};
+use std::{os::unix::process::CommandExt as _, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use store::{
@@ -12,7 +12,10 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 
 /// The name of the database inside the embedded server.
-const NAME: &str = "eventos";
+pub(crate) const NAME: &str = "eventos";
+
+/// How long running transactions may take when the program ends.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An open database.
 pub(crate) struct Database {
@@ -20,6 +23,23 @@ pub(crate) struct Database {
     pub(crate) store: Store,
     /// The embedded server, when there is one.
     pub(crate) cluster: Option<Arc<Cluster>>,
+}
+
+/// Starts the program again without `PGOPTIONS` when it is to use a database of its own: the variable is meant for
+/// another server, the database library reads it all the same, and a program cannot take it back from itself.
+pub(crate) fn shed_foreign_options(config: &Config) -> Result<()> {
+    const FOREIGN: &str = "PGOPTIONS";
+    if config.store.url.is_some() || std::env::var_os(FOREIGN).is_none() {
+        return Ok(());
+    }
+    let program = std::env::current_exe().context("the program does not know where it is")?;
+    let mut arguments = std::env::args_os();
+    let mut again = std::process::Command::new(program);
+    if let Some(name) = arguments.next() {
+        again.arg0(name);
+    }
+    let error = again.args(arguments).env_remove(FOREIGN).exec();
+    Err(error).with_context(|| format!("{FOREIGN} is meant for another database; unset it"))
 }
 
 impl Database {
@@ -151,7 +171,10 @@ impl Database {
 
     /// Closes all connections, and stops the embedded server if nobody else uses it.
     pub(crate) async fn close(self) -> Result<()> {
-        self.store.close().await;
+        let closing = self.store.close();
+        if tokio::time::timeout(PATIENCE, closing).await.is_err() {
+            tracing::warn!("Some transactions did not end in time; they are rolled back");
+        }
         let Some(cluster) = self.cluster else {
             return Ok(());
         };

@@ -92,10 +92,11 @@ pub(crate) fn sealing_key(data_dir: &Path) -> Result<[u8; 32]> {
     Entropy::System.fill(&mut fresh);
     // Written under a name of its own, then linked: two programs starting at once agree on the first.
     let own = data_dir.join(format!("sealing.key.{}", std::process::id()));
+    // What a program of the same number left behind is in the way; what it is does not matter.
+    let _ = std::fs::remove_file(&own);
     let written = std::fs::OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&own);
     written
@@ -114,5 +115,25 @@ pub(crate) fn sealing_key(data_dir: &Path) -> Result<[u8; 32]> {
                 format!("{} is damaged; remove it to get a new key", path.display())
             })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_stays_the_same_and_follows_no_link() {
+        let folder = std::env::temp_dir().join(format!("eventos-key-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let elsewhere = folder.join("elsewhere");
+        std::fs::write(&elsewhere, "precious").unwrap();
+        let own = folder.join(format!("sealing.key.{}", std::process::id()));
+        std::os::unix::fs::symlink(&elsewhere, &own).unwrap();
+        let first = sealing_key(&folder).unwrap();
+        assert_eq!(sealing_key(&folder).unwrap(), first);
+        assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "precious");
+        assert!(own.symlink_metadata().is_err());
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -10,8 +10,10 @@ mod config;
 mod database;
 mod demo;
 mod home;
+mod listen;
 mod logging;
 mod mail;
+mod signals;
 mod unsubscribe;
 mod web;
 mod worker;
@@ -26,7 +28,12 @@ fn main() -> ExitCode {
         .enable_all()
         .build();
     let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(commands::run(cli)),
+        Ok(runtime) => {
+            let outcome = runtime.block_on(commands::run(cli));
+            // A thread that reads standard input cannot be interrupted and would keep the program from ending.
+            runtime.shutdown_background();
+            outcome
+        }
         Err(error) => Err(anyhow::Error::new(error).context("the runtime could not start")),
     };
     match outcome {

@@ -5,6 +5,8 @@ use domain::{Cx, FaultKind, context::Mode, fault::Failure, text::clean};
 use operations::{Effect, Entry, Shelf, Toolset, tokens::Grant};
 use rmcp::{RoleServer, service::RequestContext};
 
+use crate::credentials::{Credentials, Refusal};
+
 /// The longest name of a client program that is kept in the audit trail.
 const CLIENT_LIMIT: usize = 100;
 
@@ -20,6 +22,8 @@ pub(crate) struct Limits {
 pub(crate) struct Connection {
     grant: Grant,
     limits: Limits,
+    /// What the grant was given for; nothing where it holds as long as the connection.
+    credentials: Option<Credentials>,
 }
 
 impl Connection {
@@ -41,6 +45,27 @@ impl Connection {
                 toolsets,
                 read_only,
             },
+            credentials: None,
+        }
+    }
+
+    /// The same connection, of somebody who can be asked again.
+    pub(crate) fn of(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// Whether the caller still has the rights it had when it connected. While the database is away nobody loses any.
+    pub(crate) async fn still_holds(&self) -> bool {
+        let Some(credentials) = &self.credentials else {
+            return true;
+        };
+        match credentials.grant().await {
+            Ok(now) => {
+                now.permissions == self.grant.permissions && now.toolsets == self.grant.toolsets
+            }
+            Err(Refusal::Unknown) => false,
+            Err(Refusal::Unavailable) => true,
         }
     }
 

@@ -2,6 +2,7 @@
 //! eras of the protocol. No rule about ticketing lives here.
 
 mod connection;
+mod credentials;
 #[cfg(feature = "conformance-fixtures")]
 pub mod fixtures;
 mod http;
@@ -17,7 +18,7 @@ mod tools;
 pub use http::{PATH, router};
 pub use options::Options;
 pub use rmcp::model::ProtocolVersion;
-pub use server::{Server, serve_stdio};
+pub use server::{Caller, Server, serve_stdio};
 
 #[cfg(all(not(debug_assertions), feature = "conformance-fixtures"))]
 compile_error!("conformance-fixtures answers to anybody and must not reach a release build");

@@ -28,6 +28,13 @@ pub struct Options {
     pub tool_timeout: Duration,
     /// How long a confirmation holds, and how long a person has to answer.
     pub confirm_within: Duration,
+    /// How long a request's body may take to arrive.
+    pub read_within: Duration,
+    /// How long a session of the older era is kept in memory when nothing happens in it. Its subscriptions end with
+    /// it; a client that answers pings keeps it.
+    pub session_idle: Duration,
+    /// How often an open stream asks whether its token still holds.
+    pub recheck_every: Duration,
     /// Refuse every write, whoever asks.
     pub read_only: bool,
     /// Offer only these groups of tools; `None` for all.
@@ -51,6 +58,10 @@ impl Options {
             max_protocol: None,
             tool_timeout: Duration::from_secs(30),
             confirm_within: Duration::from_mins(5),
+            read_within: Duration::from_secs(30),
+            // Well above `confirm_within`: while a person thinks, nothing happens in the session.
+            session_idle: Duration::from_mins(15),
+            recheck_every: Duration::from_mins(1),
             read_only: false,
             toolsets: None,
             catalog: CATALOG,

@@ -19,6 +19,7 @@ use rmcp::{
 
 use crate::{
     connection::{Connection, Limits},
+    credentials::{Credentials, Refusal, Tokens},
     keys,
     options::Options,
     prompts, resources,
@@ -74,10 +75,29 @@ impl Shared {
     }
 }
 
+/// Who is at the other end, where no HTTP request says so.
+pub enum Caller {
+    /// Somebody whose rights hold as long as the connection.
+    Known(Grant),
+    /// Whoever holds a token; it is asked about with every request.
+    Token(String),
+}
+
+impl From<Grant> for Caller {
+    fn from(grant: Grant) -> Self {
+        Self::Known(grant)
+    }
+}
+
+enum Local {
+    Known(Connection),
+    Token(Credentials, Limits),
+}
+
 /// The handler: one for each session of the older era, one for each request of the newer one.
 pub struct Server {
     pub(crate) shared: Arc<Shared>,
-    local: Option<Connection>,
+    local: Option<Local>,
     pub(crate) watched: Watched,
 }
 
@@ -92,31 +112,62 @@ impl Server {
     }
 
     /// A handler for one caller, known beforehand: a program on the same machine, or a client in this process.
-    pub fn local(app: App, grant: Grant, options: Options) -> Self {
+    pub fn local(app: App, caller: impl Into<Caller>, options: Options) -> Self {
         let limits = Limits {
             toolsets: options.toolsets.clone(),
             read_only: options.read_only,
         };
-        let connection = Connection::new(grant, [&limits, &Limits::default()]);
+        let local = match caller.into() {
+            Caller::Known(grant) => {
+                Local::Known(Connection::new(grant, [&limits, &Limits::default()]))
+            }
+            Caller::Token(secret) => {
+                let credentials = Credentials::new(Tokens::new(app.clone()), &secret);
+                Local::Token(credentials, limits)
+            }
+        };
         Self {
             shared: Shared::new(app, options),
-            local: Some(connection),
+            local: Some(local),
             watched: Watched::default(),
         }
     }
 
     /// Who asks. Always of this very request: a session does not lend its rights.
-    pub(crate) fn connection(
+    pub(crate) async fn connection(
         &self,
         cx: &RequestContext<RoleServer>,
     ) -> Result<Connection, ErrorData> {
-        let remote = || {
-            let parts = cx.extensions.get::<axum::http::request::Parts>()?;
-            parts.extensions.get::<Connection>().cloned()
+        let (credentials, limits) = match &self.local {
+            Some(Local::Known(connection)) => return Ok(connection.clone()),
+            Some(Local::Token(credentials, limits)) => (credentials, limits),
+            None => {
+                let parts = cx.extensions.get::<axum::http::request::Parts>();
+                let connection = parts.and_then(|parts| parts.extensions.get::<Connection>());
+                return connection
+                    .cloned()
+                    .ok_or_else(|| ErrorData::internal_error("The caller is not known.", None));
+            }
         };
-        (self.local.clone())
-            .or_else(remote)
-            .ok_or_else(|| ErrorData::internal_error("The caller is not known.", None))
+        match credentials.grant().await {
+            Ok(grant) => {
+                let connection = Connection::new(grant, [limits, &Limits::default()]);
+                Ok(connection.of(credentials.clone()))
+            }
+            Err(Refusal::Unknown) => Err(ErrorData::invalid_request(
+                "This program's token is unknown, revoked or expired; ask an owner for a new one.",
+                None,
+            )),
+            Err(Refusal::Unavailable) => Err(ErrorData::internal_error(
+                "The database is not available right now; try again in a few seconds.",
+                None,
+            )),
+        }
+    }
+
+    /// Whether the client is at the other end of a pipe, and not behind HTTP.
+    pub(crate) fn is_local(&self) -> bool {
+        self.local.is_some()
     }
 }
 
@@ -129,14 +180,13 @@ pub(crate) fn is_modern(cx: &RequestContext<RoleServer>) -> bool {
 /// Serves one caller over stdin and stdout until it goes away.
 pub async fn serve_stdio(
     app: App,
-    grant: Grant,
+    caller: Caller,
     options: Options,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let shutdown = options.shutdown.clone();
-    let server = Server::local(app, grant, options);
-    let running = server
-        .serve_with_ct(rmcp::transport::stdio(), shutdown)
-        .await?;
+    let server = Server::local(app, caller, options);
+    let starting = server.serve_with_ct(rmcp::transport::stdio(), shutdown);
+    let running = Box::pin(starting).await?;
     running.waiting().await?;
     Ok(())
 }
@@ -167,7 +217,7 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         cx: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools = tools::list(&self.shared, &self.connection(&cx)?);
+        let tools = tools::list(&self.shared, &self.connection(&cx).await?);
         Ok(ListToolsResult::with_all_items(tools)
             .with_ttl_ms(LIST_TTL)
             .with_cache_scope(CacheScope::Private))
@@ -182,7 +232,7 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        tools::call(&self.shared, &self.connection(&cx)?, request, &cx).await
+        tools::call(&self.shared, &self.connection(&cx).await?, request, &cx).await
     }
 
     async fn list_resources(
@@ -191,7 +241,7 @@ impl ServerHandler for Server {
         cx: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let cursor = request.and_then(|page| page.cursor);
-        resources::list(&self.shared, &self.connection(&cx)?, cursor, &cx)
+        resources::list(&self.shared, &self.connection(&cx).await?, cursor, &cx)
             .await
             .map(|list| list.with_ttl_ms(0).with_cache_scope(CacheScope::Private))
     }
@@ -201,7 +251,7 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         cx: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        let templates = resources::templates(&self.shared, &self.connection(&cx)?);
+        let templates = resources::templates(&self.shared, &self.connection(&cx).await?);
         Ok(ListResourceTemplatesResult::with_all_items(templates)
             .with_ttl_ms(LIST_TTL)
             .with_cache_scope(CacheScope::Private))
@@ -212,7 +262,13 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let read = resources::read(&self.shared, &self.connection(&cx)?, &request.uri, &cx).await?;
+        let read = resources::read(
+            &self.shared,
+            &self.connection(&cx).await?,
+            &request.uri,
+            &cx,
+        )
+        .await?;
         Ok(read
             .with_ttl_ms(0)
             .with_cache_scope(CacheScope::Private)
@@ -224,7 +280,7 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         cx: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        let prompts = prompts::list(&self.shared, &self.connection(&cx)?);
+        let prompts = prompts::list(&self.shared, &self.connection(&cx).await?);
         Ok(ListPromptsResult::with_all_items(prompts)
             .with_ttl_ms(LIST_TTL)
             .with_cache_scope(CacheScope::Private))
@@ -235,7 +291,7 @@ impl ServerHandler for Server {
         request: GetPromptRequestParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        prompts::get(&self.shared, &self.connection(&cx)?, &request).map(Into::into)
+        prompts::get(&self.shared, &self.connection(&cx).await?, &request).map(Into::into)
     }
 
     async fn complete(
@@ -243,7 +299,7 @@ impl ServerHandler for Server {
         request: CompleteRequestParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        resources::complete(&self.shared, &self.connection(&cx)?, &request, &cx).await
+        resources::complete(&self.shared, &self.connection(&cx).await?, &request, &cx).await
     }
 
     async fn subscribe(
@@ -251,7 +307,7 @@ impl ServerHandler for Server {
         request: SubscribeRequestParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let connection = self.connection(&cx)?;
+        let connection = self.connection(&cx).await?;
         subscriptions::subscribe(self, &connection, request.uri, &cx).await
     }
 
@@ -279,7 +335,7 @@ impl ServerHandler for Server {
     }
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
-        let connection = self.connection(subscription.request_context())?;
+        let connection = self.connection(subscription.request_context()).await?;
         subscriptions::listen(&self.shared, &connection, &subscription).await
     }
 }

@@ -1,11 +1,16 @@
-//! Sessions of the older era, kept in `PostgreSQL` so that a restart goes unnoticed, and bound to the token that
-//! opened them.
+//! Sessions of the older era, kept in `PostgreSQL` so that a restart goes unnoticed, bound to the token that opened
+//! them, and counted.
 
-use std::pin::Pin;
+use std::{
+    collections::{HashMap, HashSet},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use operations::Sessions;
-use rmcp::transport::streamable_http_server::session::store::{
-    SessionState, SessionStore, SessionStoreError,
+use rmcp::transport::streamable_http_server::session::{
+    local::LocalSessionManager,
+    store::{SessionState, SessionStore, SessionStoreError},
 };
 
 use crate::keys;
@@ -74,6 +79,81 @@ impl Binding {
     pub(crate) fn inside<'a>(&self, owner: &str, given: &'a str) -> Option<&'a str> {
         let (id, tag) = given.rsplit_once('.')?;
         keys::tag_fits(&self.key, &[owner, id], tag).then_some(id)
+    }
+}
+
+/// How many sessions one caller may have in memory.
+pub(crate) const MOST: usize = 100;
+
+/// The sessions in this process's memory, by their owner. Each holds a task and buffers until it has been idle for
+/// a while, so a caller that opens them without end would fill the memory.
+pub(crate) struct Open {
+    manager: Arc<LocalSessionManager>,
+    owners: Mutex<HashMap<String, Seats>>,
+}
+
+#[derive(Default)]
+struct Seats {
+    taken: HashSet<String>,
+    reserved: usize,
+}
+
+impl Open {
+    pub(crate) fn new(manager: Arc<LocalSessionManager>) -> Self {
+        Self {
+            manager,
+            owners: Mutex::default(),
+        }
+    }
+
+    pub(crate) async fn is_open(&self, id: &str) -> bool {
+        self.manager.sessions.read().await.contains_key(id)
+    }
+
+    /// A seat for one more session; nothing when the owner has too many.
+    pub(crate) async fn reserve(&self, owner: &str) -> Option<Seat<'_>> {
+        let open = self.manager.sessions.read().await;
+        let mut owners = self.owners();
+        owners.retain(|_, seats| {
+            seats.taken.retain(|id| open.contains_key(id.as_str()));
+            !seats.taken.is_empty() || seats.reserved > 0
+        });
+        let seats = owners.entry(owner.to_owned()).or_default();
+        if seats.taken.len() + seats.reserved >= MOST {
+            return None;
+        }
+        seats.reserved += 1;
+        Some(Seat {
+            open: self,
+            owner: owner.to_owned(),
+        })
+    }
+
+    fn owners(&self) -> MutexGuard<'_, HashMap<String, Seats>> {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place held for a session while it is being opened.
+pub(crate) struct Seat<'a> {
+    open: &'a Open,
+    owner: String,
+}
+
+impl Seat<'_> {
+    /// The session is there.
+    pub(crate) fn take(self, id: &str) {
+        if let Some(seats) = self.open.owners().get_mut(&self.owner) {
+            seats.taken.insert(id.to_owned());
+        }
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        if let Some(seats) = self.open.owners().get_mut(&self.owner) {
+            seats.reserved -= 1;
+        }
     }
 }
 

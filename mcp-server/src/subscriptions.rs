@@ -13,11 +13,11 @@ use domain::OrganizationId;
 use operations::{App, Seen};
 use rmcp::{
     ErrorData, Peer, RoleServer,
-    model::ResourceUpdatedNotificationParam,
-    service::{RequestContext, SubscriptionContext},
+    model::{PingRequest, ResourceUpdatedNotificationParam, ServerRequest},
+    service::{PeerRequestOptions, RequestContext, ServiceError, SubscriptionContext},
 };
 use tokio::sync::{broadcast, broadcast::error::RecvError};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     connection::Connection,
@@ -30,6 +30,9 @@ const INTERVAL: Duration = Duration::from_millis(300);
 
 /// How many subscriptions one client may have.
 const LIMIT: usize = 100;
+
+/// Pings left unanswered after which a client is taken to be gone.
+const SILENCE: u32 = 3;
 
 /// The change feed, read once for all who watch.
 pub(crate) struct Feed {
@@ -147,7 +150,7 @@ fn touched(
 #[derive(Default)]
 pub(crate) struct Watched {
     targets: Arc<Mutex<HashMap<String, Target>>>,
-    telling: Mutex<Option<DropGuard>>,
+    telling: Mutex<Option<Telling>>,
 }
 
 impl Watched {
@@ -156,6 +159,15 @@ impl Watched {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(uri);
+    }
+}
+
+/// The task that tells a session; it ends with this value.
+struct Telling(CancellationToken);
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.0.cancel();
     }
 }
 
@@ -186,26 +198,68 @@ pub(crate) async fn subscribe(
         .telling
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
-    if telling.is_none() {
+    if telling.as_ref().is_none_or(|task| task.0.is_cancelled()) {
         let end = server.shared.options.shutdown.child_token();
-        let tell = tell(
-            cx.peer.clone(),
-            Arc::clone(&server.watched.targets),
-            receiver,
-        );
+        let task = Telling(end.clone());
+        let telling_ends = task.0.clone();
+        let every = server.shared.options.recheck_every;
+        let idle = (!server.is_local()).then_some(server.shared.options.session_idle);
+        let (peer, connection) = (cx.peer.clone(), connection.clone());
+        let targets = Arc::clone(&server.watched.targets);
+        let tell = async move {
+            tokio::select! {
+                () = tell(&peer, &targets, receiver) => {}
+                () = stay(&peer, idle) => {}
+                () = revoked(&connection, every) => {
+                    targets.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                }
+            }
+            telling_ends.cancel();
+        };
         #[expect(
             clippy::disallowed_methods,
             reason = "it ends with the session: the handler holds its guard"
         )]
-        tokio::spawn(end.clone().run_until_cancelled_owned(tell));
-        *telling = Some(end.drop_guard());
+        tokio::spawn(end.run_until_cancelled_owned(tell));
+        *telling = Some(task);
     }
     Ok(())
 }
 
+/// Keeps the session of a client that still answers from ending while nothing is sold.
+async fn stay(peer: &Peer<RoleServer>, idle: Option<Duration>) {
+    let mut unanswered = 0;
+    while let Some(idle) = idle.filter(|_| unanswered < SILENCE) {
+        let within = idle / 3;
+        tokio::time::sleep(within).await;
+        match ping(peer, within).await {
+            Ok(()) => unanswered = 0,
+            Err(_) => unanswered += 1,
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+async fn ping(peer: &Peer<RoleServer>, within: Duration) -> Result<(), ServiceError> {
+    let ping = ServerRequest::PingRequest(PingRequest::default());
+    let options = PeerRequestOptions::with_timeout(within);
+    let sent = peer.send_request_with_option(ping, options).await?;
+    sent.await_response().await.map(|_| ())
+}
+
+/// Waits until the caller has lost the rights it had when it subscribed.
+async fn revoked(connection: &Connection, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        if !connection.still_holds().await {
+            return;
+        }
+    }
+}
+
 async fn tell(
-    peer: Peer<RoleServer>,
-    targets: Arc<Mutex<HashMap<String, Target>>>,
+    peer: &Peer<RoleServer>,
+    targets: &Mutex<HashMap<String, Target>>,
     mut receiver: broadcast::Receiver<Arc<Vec<Seen>>>,
 ) {
     loop {
@@ -246,9 +300,14 @@ pub(crate) async fn listen(
         let target = Target::of(shared, connection, &uri, subscription.request_context()).await?;
         targets.insert(uri, target);
     }
+    let mut revoked = std::pin::pin!(revoked(connection, shared.options.recheck_every));
     loop {
         let news = tokio::select! {
             () = subscription.cancelled() => return Ok(()),
+            () = &mut revoked => {
+                let message = "The token's rights have changed or ended; listen again to go on.";
+                return Err(ErrorData::invalid_request(message, None));
+            }
             () = shared.options.shutdown.cancelled() => return Ok(()),
             news = receiver.recv() => news,
         };

@@ -134,7 +134,7 @@ impl Drop for TestDatabase {
                 connect("postgres").await.execute(drop).await.unwrap();
             });
         });
-        // A database left behind is pruned when the server is next started.
+        // One that is left behind is only in the way of space: every test's has a name of its own.
         drop(dropping.join());
     }
 }

@@ -192,6 +192,10 @@ fn missing(workflow: &str) -> StepError {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "for `map_err`, which passes by value"
+)]
 fn unavailable(error: StoreError) -> StepError {
     tracing::warn!(%error, "The workflows could not be read");
     StepError {

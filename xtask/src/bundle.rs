@@ -38,10 +38,11 @@ pub(crate) fn write_manifest(folder: &Path, program: &Path) -> Result<PathBuf> {
 }
 
 fn content() -> Value {
-    let platform = if cfg!(target_os = "macos") {
-        "darwin"
+    // The folder is the program's own default: the bundle and the command line are to find the same events.
+    let (platform, below_home) = if cfg!(target_os = "macos") {
+        ("darwin", "Library/Application Support/eventos")
     } else {
-        "linux"
+        ("linux", ".local/share/eventos")
     };
     json!({
         "manifest_version": "0.3",
@@ -66,7 +67,7 @@ fn content() -> Value {
                 "type": "directory",
                 "title": "Data folder",
                 "description": "Where events and orders are kept.",
-                "default": "${HOME}/.local/share/eventos",
+                "default": format!("${{HOME}}/{below_home}"),
                 "required": true
             },
             "read_only": {

@@ -26,6 +26,10 @@ pub(crate) fn main() -> Result<ExitCode> {
             "warnings",
         ])
     })?;
+    // What people build has fewer features than what is tested; here it is only seen to compile.
+    step("the program as it is installed", || {
+        cargo(&["check", "--locked", "-p", "eventos"], &[])
+    })?;
     step("tests", tests)?;
     step("documents", || {
         cargo(

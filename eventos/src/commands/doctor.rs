@@ -1,13 +1,19 @@
 //! `eventos doctor`: what works, what does not, and what to do about it.
 
-use std::{process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Result;
 use domain::Timestamp;
 use operations::organizations::find_organization;
 use serde::Serialize;
+use store::embedded::{OWNER, PORT};
 
-use crate::{config::Config, database::Database, home, mail};
+use super::quoted;
+use crate::{
+    config::Config,
+    database::{Database, NAME},
+    home, mail,
+};
 
 /// Check settings, database and clients, and say what to mend.
 #[derive(Debug, clap::Args)]
@@ -155,6 +161,13 @@ async fn mail(config: &Config, findings: &mut Findings) {
 
 /// A running EventOS answers its health check; anything else on the port is in the way.
 async fn listening(config: &Config, findings: &mut Findings) {
+    if !config.listen.ip().is_loopback() && config.public_url.is_none() {
+        findings.note(
+            "address",
+            "listens beyond this machine",
+            "Put TLS in front and set public_url.",
+        );
+    }
     if tokio::net::TcpListener::bind(config.listen).await.is_ok() {
         findings.ok("address", format!("{} is free", config.listen));
         return;
@@ -167,13 +180,6 @@ async fn listening(config: &Config, findings: &mut Findings) {
             "address",
             format!("{} is taken by another program", config.listen),
             "Choose another with --listen or EVENTOS_LISTEN.",
-        );
-    }
-    if !config.listen.ip().is_loopback() && config.public_url.is_none() {
-        findings.note(
-            "address",
-            "listens beyond this machine",
-            "Put TLS in front and set public_url.",
         );
     }
 }
@@ -222,6 +228,7 @@ async fn on_database(config: &Config, database: &Database, findings: &mut Findin
     } else {
         findings.ok("database", format!("PostgreSQL {version}, {whose}"));
     }
+    backup(config, database, findings);
     match database.store.migration_state().await {
         Ok(state) if state.is_current() => findings.ok("schema", "up to date"),
         Ok(state) if state.unknown.is_empty() && state.altered.is_empty() => {
@@ -250,6 +257,46 @@ async fn on_database(config: &Config, database: &Database, findings: &mut Findin
         }
     }
     in_use(config, database, findings).await;
+}
+
+/// Every folder that a backup needs: the database is not always inside the data directory.
+fn backup(config: &Config, database: &Database, findings: &mut Findings) {
+    let data_dir = config.data_dir.display();
+    let Some(cluster) = &database.cluster else {
+        findings.note(
+            "backup",
+            format!("{data_dir}, and the database of DATABASE_URL"),
+            "Copy the folder; back the database up with its own means, such as pg_dump.",
+        );
+        return;
+    };
+    let mut folders = data_dir.to_string();
+    // The data directory may be written in another way than the cluster's, through a link.
+    let inside = (config.data_dir.canonicalize())
+        .is_ok_and(|data_dir| cluster.directory().starts_with(data_dir));
+    if !inside {
+        folders = format!("{folders} and {}", cluster.directory().display());
+    }
+    let own = cluster.binaries().join("pg_dump");
+    let program = if own.is_file() {
+        own
+    } else {
+        PathBuf::from("pg_dump")
+    };
+    let line = [
+        quoted(&program.to_string_lossy()),
+        "-h".to_owned(),
+        quoted(&cluster.socket_dir().to_string_lossy()),
+        format!("-p {PORT} -U {OWNER} -Fc -f eventos.dump {NAME}"),
+    ];
+    findings.note(
+        "backup",
+        folders,
+        format!(
+            "Stop EventOS and copy that (cp -a); or, while it runs: {}",
+            line.join(" ")
+        ),
+    );
 }
 
 /// Clock, organizations and limits of a database that is up to date.

@@ -2,6 +2,8 @@
 
 use std::{
     fs,
+    io::Write as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, chown},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -9,12 +11,13 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use domain::Timestamp;
+use mcp_server::Caller;
 use operations::tokens::{Authenticator, Grant};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Opened, Organization};
-use crate::{config::Config, home, web};
+use super::{Opened, Organization, quoted};
+use crate::{config::Config, home, signals::Signals, web};
 
 /// Talk MCP on standard input and output, or set up a client that does.
 #[derive(Debug, clap::Args)]
@@ -82,27 +85,34 @@ async fn stdio(config: &Config, organization: &Organization) -> Result<ExitCode>
     let token = std::env::var_os("EVENTOS_TOKEN")
         .and_then(|token| token.into_string().ok())
         .filter(|t| !t.is_empty());
-    let grant = if let Some(token) = token {
+    let caller = if let Some(token) = token {
+        // The server asks again with every request; here it is only said sooner, and to a person.
         let authenticator = Authenticator::new(opened.app.clone());
         let grant = authenticator.authenticate(&token, Timestamp::now()).await?;
         grant.context(
             "EVENTOS_TOKEN is unknown, revoked or expired; make one with `eventos token create`",
-        )?
+        )?;
+        Caller::Token(token)
     } else {
         let home = opened.home(config, organization).await?;
-        Grant::local(home.organization_id, home.owner_id)
+        Caller::Known(Grant::local(home.organization_id, home.owner_id))
     };
+    let mut signals = Signals::new()?;
     let stop = CancellationToken::new();
     let watch = opened.database.keep_running(&stop);
-    let options = web::mcp_options(config, home::sealing_key(&config.data_dir)?)?;
-    let served = mcp_server::serve_stdio(opened.app.clone(), grant, options).await;
+    let mut options = web::mcp_options(config, home::sealing_key(&config.data_dir)?)?;
+    options.shutdown = stop.clone();
+    let serving = mcp_server::serve_stdio(opened.app.clone(), caller, options);
+    let served = signals.run(&stop, serving).await;
+    let was_asked = stop.is_cancelled();
     stop.cancel();
-    if let Some(watch) = watch {
-        watch.await?;
+    opened.finish(&mut signals, watch).await?;
+    match served {
+        Some(Err(error)) if !was_asked => {
+            Err(anyhow::anyhow!("the client's connection failed: {error}"))
+        }
+        _ => Ok(ExitCode::SUCCESS),
     }
-    opened.database.close().await?;
-    served.map_err(|error| anyhow::anyhow!("the client's connection failed: {error}"))?;
-    Ok(ExitCode::SUCCESS)
 }
 
 fn install(
@@ -111,23 +121,39 @@ fn install(
     file: Option<PathBuf>,
     organization: Option<&str>,
 ) -> Result<ExitCode> {
+    if let Some(variable) = config.sources.database {
+        bail!(
+            "{variable} names the database here, and a client that starts EventOS does not know it; the URL is not \
+             copied into the client's settings, because it holds a password. Put it as `url` under [store] into {}, \
+             readable for you only, unset {variable} and run this again",
+            config.data_dir.join("eventos.toml").display()
+        );
+    }
     let program = std::env::current_exe().context("the program does not know where it is")?;
+    let server = server(&program, config, organization);
     let file = match file {
         Some(file) => file,
         None => claude_desktop_config()?,
+    };
+    // A link goes on leading to the file it leads to.
+    let file = match file.canonicalize() {
+        Ok(real) => real,
+        Err(_) if file.symlink_metadata().is_err() => file,
+        Err(error) => {
+            return Err(error).with_context(|| format!("{} leads nowhere", file.display()));
+        }
     };
     let before = match fs::read_to_string(&file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
     };
-    let after =
-        with_server(&before, &server(&program, config, organization)).with_context(|| {
-            format!(
-                "{} is not in order; mend or remove it first",
-                file.display()
-            )
-        })?;
+    let after = with_server(&before, &server).with_context(|| {
+        format!(
+            "{} is not in order; mend or remove it first",
+            file.display()
+        )
+    })?;
     if before == after {
         println!("Claude Desktop knows EventOS already ({}).", file.display());
     } else if dry_run {
@@ -139,23 +165,42 @@ fn install(
             file.display()
         );
     }
-    let data_dir = config.data_dir.display();
-    println!(
-        "\nClaude Code, on this machine:\n  claude mcp add eventos --env EVENTOS_DATA_DIR={data_dir} -- {} mcp stdio",
-        program.display()
-    );
-    println!(
-        "\nClaude Code, over HTTP to a running `eventos serve`:\n  claude mcp add --transport http eventos {}/mcp --header \"Authorization: Bearer $(eventos token create --name claude-code --quiet)\"",
-        config.url()
-    );
+    print_lines(config, &program, &server);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The commands that tell Claude Code, for a shell.
+fn print_lines(config: &Config, program: &Path, server: &Value) {
+    let data_dir = format!("EVENTOS_DATA_DIR={}", config.data_dir.display());
+    let program = program.display().to_string();
+    let mut line = vec![
+        "claude", "mcp", "add", "eventos", "--env", &data_dir, "--", &program,
+    ];
+    line.extend(
+        server["args"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str),
+    );
+    let line: Vec<String> = line.into_iter().map(quoted).collect();
+    println!("\nClaude Code, on this machine:\n  {}", line.join(" "));
+    println!(
+        "\nClaude Code, over HTTP to a running `eventos serve`:\n  claude mcp add --transport http eventos {} --header \"Authorization: Bearer $({} token create --name claude-code --quiet)\"",
+        quoted(&format!("{}/mcp", config.url())),
+        quoted(&program),
+    );
 }
 
 /// The entry for a client's settings. A database URL is not copied into them: it holds a password.
 fn server(program: &Path, config: &Config, organization: Option<&str>) -> Value {
-    let mut arguments = vec!["mcp", "stdio"];
+    let mut arguments = vec!["mcp".to_owned(), "stdio".to_owned()];
     if let Some(organization) = organization {
-        arguments.extend(["--organization", organization]);
+        arguments.extend(["--organization".to_owned(), organization.to_owned()]);
+    }
+    // The client starts the program in a folder of its own, where it would not find the file again.
+    if let Some(file) = &config.sources.file {
+        arguments.extend(["--config".to_owned(), file.to_string_lossy().into_owned()]);
     }
     json!({"command": program, "args": arguments, "env": {"EVENTOS_DATA_DIR": config.data_dir}})
 }
@@ -180,21 +225,43 @@ fn with_server(settings: &str, server: &Value) -> Result<String> {
     Ok(serde_json::to_string_pretty(&settings)? + "\n")
 }
 
-/// Writes a file beside the old one and swaps them, so that a crash leaves one or the other; keeps the old one.
+/// Writes a file beside the old one and swaps them, so that a crash leaves one or the other; keeps the old one. Such
+/// settings hold other programs' secrets: nobody may read the new files who could not read the old one.
 fn write_with_backup(file: &Path, before: &str, after: &str) -> Result<()> {
     let folder = file.parent().context("the settings file has no folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let old = fs::metadata(file).ok();
     if !before.is_empty() {
-        let backup = file.with_extension(format!(
-            "json.backup-{}",
-            Timestamp::now().as_microseconds() / 1_000_000
-        ));
-        fs::write(&backup, before).with_context(|| format!("cannot write {}", backup.display()))?;
+        let ending = format!("json.backup-{}", Timestamp::now().as_microseconds());
+        let backup = file.with_extension(ending);
+        write_new(&backup, before, old.as_ref())?;
         println!("Kept the old settings as {}.", backup.display());
     }
-    let fresh = file.with_extension("json.new");
-    fs::write(&fresh, after).with_context(|| format!("cannot write {}", fresh.display()))?;
+    let fresh = file.with_extension(format!("json.new-{}", std::process::id()));
+    write_new(&fresh, after, old.as_ref())?;
     fs::rename(&fresh, file).with_context(|| format!("cannot replace {}", file.display()))
+}
+
+/// Writes a file that must not exist yet, with the owner and mode of another, or else for its owner only.
+fn write_new(file: &Path, text: &str, like: Option<&fs::Metadata>) -> Result<()> {
+    let write = || {
+        let mut options = fs::OpenOptions::new();
+        let mut made = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(file)?;
+        made.write_all(text.as_bytes())?;
+        if let Some(like) = like {
+            let own = made.metadata()?;
+            if (own.uid(), own.gid()) != (like.uid(), like.gid()) {
+                chown(file, Some(like.uid()), Some(like.gid()))?;
+            }
+            made.set_permissions(like.permissions())?;
+        }
+        made.sync_all()
+    };
+    write().with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// Where Claude Desktop keeps its settings.

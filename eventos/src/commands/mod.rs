@@ -15,15 +15,16 @@ mod workflow_print;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use operations::App;
 
 use crate::{
     config::{Config, Overrides},
-    database::Database,
+    database::{Database, shed_foreign_options},
     home::{self, Home},
     logging,
+    signals::Signals,
 };
 
 /// EventOS: events and tickets, run by chatting. One program, its own database.
@@ -71,6 +72,7 @@ struct Organization {
 /// Runs the command line.
 pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
     let config = Config::load(&cli.overrides)?;
+    shed_foreign_options(&config)?;
     let command = cli
         .command
         .unwrap_or(Command::Serve(serve::Serve::default()));
@@ -124,5 +126,53 @@ impl Opened {
     async fn home(&self, config: &Config, wanted: &Organization) -> Result<Home> {
         home::found_first(&self.app, config).await?;
         home::choose(&self.app, config, wanted.organization.as_deref()).await
+    }
+
+    /// Ends the watch over the database, which has been told to, and leaves the database; at once when asked again.
+    async fn finish(
+        self,
+        signals: &mut Signals,
+        watch: Option<tokio::task::JoinHandle<()>>,
+    ) -> Result<()> {
+        let closing = async {
+            if let Some(watch) = watch {
+                watch.await.context("the watch over PostgreSQL failed")?;
+            }
+            self.database.close().await
+        };
+        tokio::select! {
+            closed = closing => closed,
+            () = signals.asked() => {
+                tracing::warn!("Asked again; the database may be left running for the next program");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A word as a shell has to read it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn what_a_shell_would_read_otherwise_is_quoted() {
+        assert_eq!(quoted("/usr/bin/eventos"), "/usr/bin/eventos");
+        assert_eq!(
+            quoted("/Library/Application Support"),
+            "'/Library/Application Support'"
+        );
+        assert_eq!(quoted("Ada's"), r"'Ada'\''s'");
+        assert_eq!(quoted("$(x)"), "'$(x)'");
+        assert_eq!(quoted(""), "''");
     }
 }

@@ -3,12 +3,11 @@
 use std::{net::SocketAddr, process::ExitCode, time::Instant};
 
 use anyhow::{Context as _, Result};
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Opened;
-use crate::{config::Config, demo, home, mail::Outgoing, web, worker};
+use crate::{config::Config, demo, home, listen, mail::Outgoing, signals::Signals, web, worker};
 
 /// Start the server.
 #[derive(Debug, Default, clap::Args)]
@@ -54,6 +53,7 @@ impl Serve {
         home::found_first(&opened.app, &config).await?;
         workflows::sync_library(&opened.app).await?;
         let key = home::sealing_key(&config.data_dir)?;
+        let mut signals = Signals::new()?;
         let stop = CancellationToken::new();
         let watch = opened.database.keep_running(&stop);
         let round = opened.database.keep_tidy(&stop);
@@ -70,52 +70,20 @@ impl Serve {
             "Ready at {}/ (MCP at {0}/mcp)",
             config.url()
         );
-        // Small answers must not wait for the acknowledgement of earlier ones (Nagle's algorithm).
-        let without_delay = listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "A connection keeps its delay");
-            }
-        });
-        let serving = async {
-            let served = axum::serve(without_delay, router)
-                .with_graceful_shutdown(until_asked(stop.clone()))
-                .await;
-            stop.cancel();
-            served
-        };
+        let serving = listen::serve(listener, router, listen::HEAD_WITHIN, &stop);
         let working = async {
             if let Some(worker) = worker {
                 worker.run(stop.clone()).await;
             }
         };
-        let (served, ()) = tokio::join!(serving, working);
+        let both = async { tokio::join!(serving, working) };
+        signals.run(&stop, both).await;
+        stop.cancel();
         // What is being handed over is finished; the rest waits for the next start.
         sending.await.context("the sender of messages failed")?;
-        if let Some(watch) = watch {
-            watch.await.context("the watch over PostgreSQL failed")?;
-        }
         round.await.context("the daily round failed")?;
-        opened.database.close().await?;
-        served.context("the server failed")?;
+        opened.finish(&mut signals, watch).await?;
         tracing::info!("Stopped");
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// Waits for Ctrl-C or a request to terminate, then tells the open streams to end: a server that waits for
-/// clients which listen for ever would never stop.
-pub(super) async fn until_asked(stop: CancellationToken) {
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
-        () = stop.cancelled() => {}
-    }
-    tracing::info!("Stopping: finishing what is running");
-    stop.cancel();
 }

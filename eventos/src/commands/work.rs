@@ -6,7 +6,7 @@ use anyhow::Result;
 use tokio_util::sync::CancellationToken;
 
 use super::Opened;
-use crate::{config::Config, worker};
+use crate::{config::Config, signals::Signals, worker};
 
 /// Execute workflows, beside the server or on another machine, against the same database.
 #[derive(Debug, clap::Args)]
@@ -23,15 +23,13 @@ impl Work {
     pub(super) async fn run(self, mut config: Config) -> Result<ExitCode> {
         config.workflows.concurrency = self.concurrency.unwrap_or(config.workflows.concurrency);
         let opened = Opened::new(&config).await?;
+        let mut signals = Signals::new()?;
         let stop = CancellationToken::new();
         let watch = opened.database.keep_running(&stop);
         let worker = worker::prepare(&opened.database.store, &config, self.name)?;
-        let working = worker.run(stop.clone());
-        tokio::join!(working, super::serve::until_asked(stop.clone()));
-        if let Some(watch) = watch {
-            watch.await?;
-        }
-        opened.database.close().await?;
+        signals.run(&stop, worker.run(stop.clone())).await;
+        stop.cancel();
+        opened.finish(&mut signals, watch).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

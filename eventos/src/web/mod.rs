@@ -67,6 +67,10 @@ pub(crate) fn mcp_options(config: &Config, key: [u8; 32]) -> Result<mcp_server::
     options
         .allowed_origins
         .clone_from(&config.mcp.allowed_origins);
+    // An empty list lets any origin in; one that is not must not shut out the server's own pages.
+    if !options.allowed_origins.is_empty() {
+        options.allowed_origins.extend(origin(&config.url()));
+    }
     options.max_protocol = match config.mcp.max_protocol.as_deref() {
         None => None,
         Some("2026-07-28") => Some(ProtocolVersion::V_2026_07_28),
@@ -86,6 +90,20 @@ fn host(url: &str) -> Option<String> {
         .next()
         .filter(|host| !host.is_empty())
         .map(ToOwned::to_owned)
+}
+
+/// The web origin of an address, always with its port.
+fn origin(url: &str) -> Option<String> {
+    let (scheme, _) = url.split_once("://")?;
+    let host = host(url)?;
+    let has_port = host
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
+    Some(match (has_port, scheme) {
+        (true, _) => format!("{scheme}://{host}"),
+        (false, "http") => format!("{scheme}://{host}:80"),
+        (false, _) => format!("{scheme}://{host}:443"),
+    })
 }
 
 async fn landing_page(State(served): State<Arc<Served>>) -> Response {
@@ -123,4 +141,27 @@ pub(crate) fn escaped(text: &str) -> String {
         .replace('<', "&lt;")
         .replace('>', "&gt;")
         .replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_own_origin_is_allowed_beside_others() {
+        let mut config = Config {
+            public_url: Some("https://tickets.example/".to_owned()),
+            ..Config::default()
+        };
+        let none = mcp_options(&config, [0; 32]).unwrap();
+        assert!(none.allowed_origins.is_empty(), "any may come");
+        config.mcp.allowed_origins = vec!["https://chat.example:443".to_owned()];
+        let some = mcp_options(&config, [0; 32]).unwrap();
+        let expected = ["https://chat.example:443", "https://tickets.example:443"];
+        assert_eq!(some.allowed_origins, expected);
+        config.public_url = None;
+        let local = mcp_options(&config, [0; 32]).unwrap();
+        assert_eq!(local.allowed_origins[1], "http://127.0.0.1:4280");
+        assert_eq!(origin("http://[::1]"), Some("http://[::1]:80".to_owned()));
+    }
 }

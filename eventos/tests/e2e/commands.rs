@@ -1,6 +1,12 @@
 //! The commands people and scripts use.
 
-use std::{os::unix::process::CommandExt as _, process::Command};
+use std::{
+    os::unix::{fs::PermissionsExt, process::CommandExt as _},
+    path::Path,
+    process::Command,
+};
+
+use serde_json::json;
 
 use crate::program::{DataDir, Server};
 
@@ -181,4 +187,134 @@ fn the_demonstration_loads_once() {
         .unwrap_or_else(|| panic!("{report}"));
     assert!((1_500..4_000).contains(&orders), "{orders} paid orders");
     assert!(server.stop());
+}
+
+#[test]
+fn doctor_names_what_a_backup_needs_and_who_can_reach_the_server() {
+    let data = DataDir::new("doctor-backup");
+    let output = data
+        .command(&["doctor"])
+        .env("EVENTOS_LISTEN", "0.0.0.0:0")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("listens beyond this machine"), "{said}");
+    let backup = said
+        .lines()
+        .find(|line| line.starts_with("note  backup"))
+        .unwrap_or_else(|| panic!("{said}"));
+    assert!(
+        backup.ends_with(data.path().to_str().unwrap()),
+        "the database is inside: {backup}"
+    );
+    assert!(said.contains("-U eventos_owner -Fc"), "{said}");
+}
+
+#[test]
+fn a_backup_of_what_doctor_names_has_everything() {
+    // Only root's database lies outside the data directory, and only where others may not enter that.
+    let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+    if !is_root {
+        return;
+    }
+    let data = DataDir::new("doctor-root");
+    std::fs::set_permissions(data.path(), PermissionsExt::from_mode(0o700)).unwrap();
+    data.stdout(&["migrate"]);
+    let output = data
+        .command(&["doctor"])
+        .env("EVENTOS_LISTEN", "127.0.0.1:0")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let backup = said.lines().find(|line| line.starts_with("note  backup"));
+    let (_, elsewhere) = backup
+        .and_then(|line| line.split_once(" and "))
+        .unwrap_or_else(|| panic!("{said}"));
+    let version = Path::new(elsewhere).join("cluster/PG_VERSION");
+    assert!(version.is_file(), "{elsewhere}");
+    assert!(!data.path().join("postgres").exists());
+    std::fs::remove_dir_all(elsewhere).unwrap();
+}
+
+#[test]
+fn settings_for_another_postgresql_do_not_reach_the_embedded_one() {
+    let data = DataDir::new("foreign");
+    let output = data
+        .command(&["migrate"])
+        .envs([
+            ("PGPORT", "1"),
+            ("PGSSLMODE", "require"),
+            ("PGOPTIONS", "-c nonsense=1"),
+            ("PGUSER", "nobody"),
+            ("PGDATABASE", "none"),
+        ])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+}
+
+#[test]
+fn install_keeps_links_modes_and_what_the_program_was_told() {
+    let data = DataDir::new("install-modes");
+    let at = |name: &str| data.path().join(name);
+    let mode = |name: &str| std::fs::metadata(at(name)).unwrap().permissions().mode() & 0o777;
+    let install = |settings: &str| data.stdout(&["mcp", "install", "--client-config", settings]);
+    // New settings are for their owner only.
+    install(at("new.json").to_str().unwrap());
+    assert_eq!(mode("new.json"), 0o600);
+    // Those that are there keep their mode, also in the copy, and a link stays one.
+    std::fs::write(at("real.json"), "{}").unwrap();
+    std::fs::set_permissions(at("real.json"), PermissionsExt::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink("real.json", at("link.json")).unwrap();
+    std::fs::write(at("eventos.toml"), "[organization]\nname = \"Ada's\"\n").unwrap();
+    let said = install(at("link.json").to_str().unwrap());
+    assert!(at("link.json").symlink_metadata().unwrap().is_symlink());
+    assert_eq!(mode("real.json"), 0o640);
+    let mut copies = std::fs::read_dir(data.path()).unwrap().filter_map(|entry| {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        name.starts_with("real.json.backup-").then_some(name)
+    });
+    assert_eq!(mode(&copies.next().unwrap()), 0o640);
+    // A settings file in use is named with its whole path, and words are quoted for the shell.
+    let file = at("eventos.toml").to_str().unwrap().to_owned();
+    let written = std::fs::read_to_string(at("real.json")).unwrap();
+    let written: serde_json::Value = serde_json::from_str(&written).unwrap();
+    let arguments = json!(["mcp", "stdio", "--config", file]);
+    assert_eq!(written["mcpServers"]["eventos"]["args"], arguments);
+    assert!(
+        said.contains(&format!("mcp stdio --config {file}")),
+        "{said}"
+    );
+    let spaced = data.run(&[
+        "mcp",
+        "install",
+        "--dry-run",
+        "--client-config",
+        at("x.json").to_str().unwrap(),
+        "--data-dir",
+        at("a b").to_str().unwrap(),
+    ]);
+    let said = String::from_utf8_lossy(&spaced.stdout).into_owned();
+    assert!(
+        said.contains("'EVENTOS_DATA_DIR=") && said.contains("a b'"),
+        "{said}"
+    );
+}
+
+#[test]
+fn install_does_not_forget_the_database_of_the_environment() {
+    let data = DataDir::new("install-url");
+    let file = data.path().join("settings.json");
+    let refused = data
+        .command(&["mcp", "install", "--client-config", file.to_str().unwrap()])
+        .env("DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/none")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success() && said.contains("[store]"),
+        "{said}"
+    );
+    assert!(!said.contains("hunter2") && !file.exists(), "{said}");
 }

@@ -158,6 +158,11 @@ impl Server {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Where it writes what it says.
+    pub(crate) fn log(&self) -> &Path {
+        &self.log
+    }
+
     /// Asks it to stop and waits; whether it ended well.
     pub(crate) fn stop(mut self) -> bool {
         signal(self.pid(), "-TERM");

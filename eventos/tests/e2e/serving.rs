@@ -2,12 +2,14 @@
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
+    net::TcpStream,
     process::Stdio,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 
-use crate::program::{DataDir, Server, until};
+use crate::program::{DataDir, Server, signal, until};
 
 fn token(data: &DataDir) -> String {
     data.stdout(&[
@@ -149,4 +151,66 @@ fn a_read_only_server_hides_and_refuses_writes() {
             .is_empty()
     );
     assert!(server.stop());
+}
+
+#[test]
+fn a_half_sent_request_does_not_keep_it_from_stopping() {
+    let data = DataDir::new("half");
+    let server = Server::start(&data, &[]);
+    let mut half = TcpStream::connect(server.address).unwrap();
+    half.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n").unwrap();
+    let began = Instant::now();
+    assert!(server.stop());
+    // Ten seconds for the request, and what a busy machine needs for the rest.
+    assert!(
+        began.elapsed() < Duration::from_secs(50),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(data.postmaster(), None);
+}
+
+#[test]
+fn asked_twice_it_ends_at_once() {
+    let data = DataDir::new("asked-twice");
+    let server = Server::start(&data, &[]);
+    let mut half = TcpStream::connect(server.address).unwrap();
+    half.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n").unwrap();
+    let pid = server.pid();
+    let log = server.log().to_owned();
+    let said = || std::fs::read_to_string(&log).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            until("it is stopping", || said().contains("Stopping"));
+            signal(pid, "-INT");
+        });
+        assert!(server.stop());
+    });
+    assert!(said().contains("Asked again"), "{}", said());
+    assert_eq!(data.postmaster(), None);
+}
+
+#[test]
+fn a_desktop_client_that_is_asked_to_stop_takes_its_database_along() {
+    for name in ["-TERM", "-INT"] {
+        let data = DataDir::new(&format!("stdio{name}"));
+        let mut client = data
+            .command(&["mcp", "stdio"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = client.stdin.take().unwrap();
+        let mut stdout = BufReader::new(client.stdout.take().unwrap());
+        let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+            "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "e2e", "version": "1"}}});
+        writeln!(stdin, "{hello}").unwrap();
+        stdout.read_line(&mut String::new()).unwrap();
+        assert!(data.postmaster().is_some());
+        signal(client.id().cast_signed(), name);
+        // Its input stays open: the client has not gone away.
+        assert!(client.wait().unwrap().success(), "{name}");
+        assert_eq!(data.postmaster(), None, "{name}");
+        drop(stdin);
+    }
 }

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 
 use domain::{Cx, FaultKind, Recorded, context::Mode, fault::Failure};
 use rmcp::{
-    ErrorData,
+    ErrorData, ServiceError,
     model::{
         CallToolResponse, CallToolResult, ContentBlock, ElicitRequest, ElicitRequestParams,
-        ElicitResult, ElicitationAction, InputRequest, InputRequiredResult, RequestStateError,
-        SealOptions,
+        ElicitResult, ElicitationAction, ErrorCode, InputRequest, InputRequiredResult,
+        RequestStateError, SealOptions,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,8 @@ enum Said {
     No,
     /// Nothing that can be understood.
     Unclear,
+    /// Nothing at all.
+    Nothing,
 }
 
 /// Runs a destructive operation as far as the person lets it.
@@ -71,8 +73,8 @@ pub(super) async fn run(
         match request.open("question", state) {
             Ok(agreement) => match request.answered() {
                 Said::Yes => return Ok(request.carry_out(agreement).await.into()),
-                Said::No => return Ok(declined().into()),
-                Said::Unclear => {}
+                Said::No => return Ok(declined(DISAGREED).into()),
+                Said::Unclear | Said::Nothing => {}
             },
             // Nobody answered in time: what was shown may no longer be so, show it again.
             Err(RequestStateError::Expired) => {}
@@ -130,28 +132,35 @@ impl Confirmed<'_> {
             let state = self.seal("question", &agreement)?;
             return Ok(InputRequiredResult::new(Some(questions), Some(state)).into());
         }
-        if asks {
-            let patience = Some(self.call.shared.options.confirm_within);
-            let form = self.form(&sentences);
-            match self
-                .call
-                .request
-                .peer
-                .create_elicitation_with_timeout(form, patience)
-                .await
-            {
-                Ok(reply) => {
-                    return Ok(match said(&reply) {
-                        Said::Yes => self.carry_out(agreement).await,
-                        Said::No | Said::Unclear => declined(),
-                    }
-                    .into());
-                }
-                Err(error) => tracing::warn!(error = %error, "A client could not ask its person"),
+        if asks && let Some(said) = self.put_to_the_person(&sentences).await {
+            return Ok(match said {
+                Said::Yes => self.carry_out(agreement).await,
+                Said::No | Said::Unclear => declined(DISAGREED),
+                Said::Nothing => declined(UNANSWERED),
             }
+            .into());
         }
         let token = self.seal("token", &agreement)?;
         Ok(preview(self.offer, &sentences, &token).into())
+    }
+
+    /// Asks through the client; nothing when it turns out that it cannot ask.
+    async fn put_to_the_person(&self, sentences: &[String]) -> Option<Said> {
+        let patience = Some(self.call.shared.options.confirm_within);
+        let peer = &self.call.request.peer;
+        let form = self.form(sentences);
+        match peer.create_elicitation_with_timeout(form, patience).await {
+            Ok(reply) => Some(said(&reply)),
+            Err(ServiceError::McpError(error)) if error.code == ErrorCode::METHOD_NOT_FOUND => {
+                tracing::warn!(error = %error, "A client cannot ask, though it said that it can");
+                None
+            }
+            // Who was asked and did not answer must not be answered for by the model, which a token would let it.
+            Err(error) => {
+                tracing::warn!(error = %error, "A person was asked and did not answer");
+                Some(Said::Nothing)
+            }
+        }
     }
 
     /// Does what was agreed to, once, and only if it still is what was shown.
@@ -246,10 +255,12 @@ fn said(reply: &ElicitResult) -> Said {
     }
 }
 
+const DISAGREED: &str = "the person did not agree";
+const UNANSWERED: &str = "the person was asked and did not answer";
+
 /// Not an error: the person was asked and that is the answer.
-fn declined() -> CallToolResult {
-    let text =
-        "Nothing was done: the person did not agree. Do not try again unless they ask for it.";
+fn declined(why: &str) -> CallToolResult {
+    let text = format!("Nothing was done: {why}. Do not try again unless they ask for it.");
     let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
     result.structured_content = Some(json!({"confirmation": {"status": "declined"}}));
     result

@@ -17,8 +17,13 @@ pub(super) const SEARCH: &str = "search_tools";
 pub(super) const READ: &str = "run_read_tool";
 pub(super) const WRITE: &str = "run_write_tool";
 
-/// How many tools a search finds unless told otherwise.
+/// How many tools a search finds unless told otherwise, and at most when words are given.
 const FOUND: u64 = 10;
+const MOST: u64 = 50;
+
+/// The longest query, in characters, and how many of its words count. Each is compared with every tool.
+const LONGEST: usize = 200;
+const WORDS: usize = 16;
 
 /// The doors a connection needs for what is behind them.
 pub(super) fn doors(behind: &[Effect]) -> Vec<Tool> {
@@ -29,8 +34,8 @@ pub(super) fn doors(behind: &[Effect]) -> Vec<Tool> {
         let schema = json!({
             "type": "object",
             "properties": {
-                "query": {"type": "string", "description": "A few words, such as `audit trail`; nothing lists all."},
-                "limit": {"type": "integer", "minimum": 1, "maximum": 50},
+                "query": {"type": "string", "maxLength": LONGEST, "description": "A few words, such as `audit trail`; nothing lists all."},
+                "limit": {"type": "integer", "minimum": 1, "maximum": MOST},
             },
         });
         let text = "Find more tools by what they do, with their input schemas. Run them with run_read_tool or run_write_tool.";
@@ -118,7 +123,11 @@ pub(super) fn search(
 ) -> CallToolResponse {
     let query = match arguments.remove("query") {
         None | Some(Value::Null) => String::new(),
-        Some(Value::String(query)) => query.to_lowercase(),
+        Some(Value::String(query)) if query.chars().nth(LONGEST).is_none() => query.to_lowercase(),
+        Some(Value::String(_)) => {
+            let expected = format!("a few words, of at most {LONGEST} characters");
+            return answer::refused(&malformed("query", &expected)).into();
+        }
         Some(_) => return answer::refused(&malformed("query", "a text")).into(),
     };
     let limit = match arguments.remove("limit") {
@@ -130,7 +139,7 @@ pub(super) fn search(
             }
         }
         Some(limit) => match limit.as_u64() {
-            Some(limit) if limit > 0 => limit,
+            Some(limit) if limit > 0 => limit.min(MOST),
             _ => return answer::refused(&malformed("limit", "a whole number from 1")).into(),
         },
     };
@@ -140,6 +149,7 @@ pub(super) fn search(
     let words: Vec<&str> = query
         .split(|c: char| !c.is_alphanumeric())
         .filter(|w| !w.is_empty())
+        .take(WORDS)
         .collect();
     let visible = (shared.offers.iter())
         .filter(|offer| offer.entry.shelf == Shelf::Searchable && connection.shows(offer.entry));

@@ -391,3 +391,20 @@ async fn tells_of_progress_where_asked() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_search_takes_no_more_than_it_needs() {
+    let scene = Scene::new().await;
+    let client = Client::of(&scene, Era::Modern, Desk::silent()).await;
+    let long = "x ".repeat(101);
+    let said = client.refused("search_tools", json!({"query": long})).await;
+    assert!(said.contains("200 characters"), "{said}");
+    // The word that fits is the seventeenth.
+    let late = format!("{}venue", "zz ".repeat(16));
+    let found = client.call("search_tools", json!({"query": late})).await;
+    assert_eq!(found["tools"], json!([]));
+    let many = json!({"query": "a e i o u", "limit": u64::MAX});
+    let found = client.call("search_tools", many).await;
+    let count = found["tools"].as_array().unwrap().len();
+    assert!((1..=50).contains(&count), "{count}");
+}

@@ -5,13 +5,13 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use mcp_server::{Options, Server};
+use mcp_server::{Caller, Options, Server};
 use operations::{testing::Scene, tokens::Grant};
 use rmcp::{
     ClientHandler, ClientServiceExt as _, ErrorData, RoleClient, ServiceError, ServiceExt as _,
     model::{
         CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig,
-        ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationCapability,
+        ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationCapability, ErrorCode,
         Implementation, ProgressNotificationParam, ProtocolVersion,
         ResourceUpdatedNotificationParam,
     },
@@ -34,6 +34,10 @@ pub(crate) enum Reply {
     Form(Value),
     Decline,
     Cancel,
+    /// No answer at all, for ever.
+    Silence,
+    /// An error in the place of an answer.
+    Error(ErrorCode),
 }
 
 #[derive(Default)]
@@ -111,6 +115,8 @@ impl ClientHandler for Desk {
             }
             Reply::Decline => ElicitResult::new(ElicitationAction::Decline),
             Reply::Cancel => ElicitResult::new(ElicitationAction::Cancel),
+            Reply::Silence => std::future::pending().await,
+            Reply::Error(code) => return Err(ErrorData::new(code, "no", None)),
         })
     }
 
@@ -154,19 +160,19 @@ impl Client {
 
     pub(crate) async fn connect(
         scene: &Scene,
-        grant: Grant,
+        caller: impl Into<Caller>,
         options: Options,
         era: Era,
         desk: Desk,
     ) -> Self {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
-        let server = Server::local(scene.app.clone(), grant, options);
+        let server = Server::local(scene.app.clone(), caller, options);
         #[expect(
             clippy::disallowed_methods,
             reason = "it ends with the client's side of the pipe"
         )]
         tokio::spawn(async move {
-            let running = server.serve(theirs).await.unwrap();
+            let running = Box::pin(server.serve(theirs)).await.unwrap();
             running.waiting().await.unwrap();
         });
         let mode = match era {

@@ -132,6 +132,38 @@ async fn does_nothing_when_the_person_declines_or_walks_away() {
 }
 
 #[tokio::test]
+async fn nobody_answers_for_a_person_who_was_asked() {
+    let scene = Scene::new().await;
+    for reply in [
+        Reply::Silence,
+        Reply::Error(ErrorCode::INTERNAL_ERROR),
+        Reply::Error(ErrorCode::INVALID_PARAMS),
+    ] {
+        let mut options = options();
+        options.confirm_within = Duration::from_secs(1);
+        let desk = Desk::with([reply.clone()]);
+        let client =
+            Client::connect(&scene, owner(&scene), options, Era::Legacy, desk.clone()).await;
+        let number = paid_order(&client).await;
+        let result = client
+            .try_call("cancel_order", cancelling(&number))
+            .await
+            .unwrap();
+        let said = result.structured_content.as_ref().unwrap();
+        assert_eq!(desk.questions().len(), 1);
+        assert_eq!(said["confirmation"]["status"], "declined", "{reply:?}");
+        assert!(!said.to_string().contains("confirm_token"), "{reply:?}");
+        assert!(text(&result).contains("did not answer"), "{reply:?}");
+        assert_eq!(status(&client, &number).await, "paid");
+    }
+    // A client that turns out to know no questions gets what a client without them gets.
+    let desk = Desk::with([Reply::Error(ErrorCode::METHOD_NOT_FOUND)]);
+    let client = Client::of(&scene, Era::Legacy, desk).await;
+    let number = paid_order(&client).await;
+    preview(&client, &number).await;
+}
+
+#[tokio::test]
 async fn an_answer_that_is_none_is_asked_for_again() {
     let scene = Scene::new().await;
     let desk = Desk::with([Reply::Form(json!({"colour": "red"})), yes()]);

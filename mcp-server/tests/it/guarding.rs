@@ -2,10 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use domain::{Cx, Facts, Fault, FaultKind, FaultSpec, Permission};
+use domain::{Cx, Facts, Fault, FaultKind, FaultSpec, Permission, Timestamp};
+use mcp_server::Caller;
 use operations::{
-    App, Effect, Entry, Operation, Shelf::Shown, Toolset::Organization, operation::entry,
-    testing::Scene, venues::SaveVenue,
+    App, Effect, Entry, Operation,
+    Shelf::Shown,
+    Toolset::Organization,
+    operation::entry,
+    testing::Scene,
+    tokens::{CreateToken, RevokeToken},
+    venues::SaveVenue,
 };
 use rmcp::model::{CallToolRequest, ClientRequest};
 use rmcp::service::PeerRequestOptions;
@@ -163,4 +169,27 @@ async fn a_call_cancelled_before_its_commit_leaves_nothing() {
             .await
             .unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_local_programs_token_is_asked_about_again_and_again() {
+    let scene = Scene::new().await;
+    // Tokens are checked at the present time, which is not the scene's.
+    let cx = scene.cx.clone().with_now(Timestamp::now());
+    let command = CreateToken {
+        name: "desktop".to_owned(),
+        scopes: vec!["all".to_owned()],
+        ..CreateToken::default()
+    };
+    let made = scene.app.run(&cx, command).await.unwrap();
+    let caller = Caller::Token(made.secret);
+    let client = Client::connect(&scene, caller, options(), Era::Modern, Desk::silent()).await;
+    client.call("list_events", json!({})).await;
+    let token_id = made.token.id;
+    scene.run(RevokeToken { token_id }).await.unwrap();
+    // Rights are remembered for three seconds.
+    tokio::time::sleep(Duration::from_millis(3_100)).await;
+    let refused = client.try_call("list_events", json!({})).await.unwrap_err();
+    assert!(refused.to_string().contains("revoked"), "{refused}");
+    assert!(client.service.list_tools(None).await.is_err());
 }

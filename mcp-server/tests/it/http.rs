@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use axum::{
     Router,
-    body::{Body, to_bytes},
+    body::{Body, Bytes, to_bytes},
     http::{Method, Request, Response, StatusCode, header},
 };
 use domain::Timestamp;
-use mcp_server::router;
+use futures_util::StreamExt as _;
+use mcp_server::{Options, router};
 use operations::{
     Toolset,
     testing::Scene,
@@ -51,7 +52,11 @@ struct Http {
 
 impl Http {
     fn new(scene: &Scene, token: &str) -> Self {
-        let router = router(scene.app.clone(), options());
+        Self::with(scene, token, options())
+    }
+
+    fn with(scene: &Scene, token: &str, options: Options) -> Self {
+        let router = router(scene.app.clone(), options);
         Self {
             router,
             path: "/mcp",
@@ -144,13 +149,7 @@ impl Http {
 
     /// Opens a session of the older era.
     async fn initialize(&mut self) {
-        let params = json!({
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": {"name": "by hand", "version": "1"},
-        });
-        let message = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params});
-        let response = self.send(&message).await;
+        let response = self.send(&initialize("by hand")).await;
         assert_eq!(response.status(), StatusCode::OK);
         self.session = Some(
             response.headers()["mcp-session-id"]
@@ -162,6 +161,15 @@ impl Http {
         let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
         assert_eq!(self.send(&ready).await.status(), StatusCode::ACCEPTED);
     }
+}
+
+fn initialize(client: &str) -> Value {
+    let params = json!({
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": client, "version": "1"},
+    });
+    json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})
 }
 
 #[tokio::test]
@@ -404,4 +412,149 @@ async fn refuses_foreign_hosts_and_malformed_arguments_politely() {
         )
         .await;
     assert_eq!(answer["result"]["isError"], true, "{answer}");
+}
+
+#[tokio::test]
+async fn sessions_are_limited_in_size_and_number() {
+    let scene = Scene::new().await;
+    let mut http = Http::new(&scene, &token(&scene, CreateToken::default()).await);
+    let large = initialize(&"x".repeat(20_000));
+    let refused = http.send(&large).await.status();
+    assert_eq!(refused, StatusCode::PAYLOAD_TOO_LARGE);
+    for _ in 0..99 {
+        let opened = http.send(&initialize("by hand")).await;
+        assert_eq!(opened.status(), StatusCode::OK);
+    }
+    http.initialize().await;
+    let refused = http.send(&initialize("by hand")).await;
+    // With a session it is another message in it.
+    assert_eq!(refused.status(), StatusCode::OK);
+    let session = http.session.take();
+    let refused = http.send(&initialize("by hand")).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.headers().contains_key(header::RETRY_AFTER));
+    assert!(!http.tools().await.is_empty(), "the newer era opens none");
+    let other = CreateToken {
+        name: "other".to_owned(),
+        ..CreateToken::default()
+    };
+    let mut other = Http {
+        token: Some(token(&scene, other).await),
+        ..http.at("/mcp")
+    };
+    other.initialize().await;
+    http.session = session;
+    let end = http.request(Method::DELETE).body(Body::empty()).unwrap();
+    http.router.clone().oneshot(end).await.unwrap();
+    http.session = None;
+    http.initialize().await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let scene = Scene::new().await;
+    let mut options = options();
+    options.read_within = Duration::from_millis(200);
+    let http = Http::with(
+        &scene,
+        &token(&scene, CreateToken::default()).await,
+        options,
+    );
+    let begun = futures_util::stream::once(async { Ok::<_, std::io::Error>(Bytes::from("{")) });
+    let never = Body::from_stream(begun.chain(futures_util::stream::pending()));
+    let request = http.request(Method::POST).body(never).unwrap();
+    let answer = tokio::time::timeout(
+        Duration::from_secs(20),
+        http.router.clone().oneshot(request),
+    );
+    let status = answer.await.unwrap().unwrap().status();
+    assert_eq!(status, StatusCode::REQUEST_TIMEOUT);
+}
+
+/// An event that can be watched, made over HTTP.
+async fn watchable(http: &Http) -> String {
+    let event =
+        json!({"title": "Gala", "starts": "2030-02-04T19:00", "online_url": "https://example.org"});
+    let call = json!({"name": "create_event", "arguments": event});
+    let made = http.modern("tools/call", call).await;
+    let id = made["result"]["structuredContent"]["event"]["id"].as_str();
+    id.unwrap_or_else(|| panic!("{made}")).to_owned()
+}
+
+#[tokio::test]
+async fn an_open_stream_ends_with_its_token() {
+    let scene = Scene::new().await;
+    let mut options = options();
+    options.recheck_every = Duration::from_secs(1);
+    let http = Http::with(
+        &scene,
+        &token(&scene, CreateToken::default()).await,
+        options,
+    );
+    let event = watchable(&http).await;
+    let filter = json!({"resourceSubscriptions": [format!("event://{event}")]});
+    let listening = http.modern("subscriptions/listen", json!({"notifications": filter}));
+    let revoking = async {
+        // A few checks pass before.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let id = scene.run(ListTokens {}).await.unwrap().tokens[0].id;
+        scene.run(RevokeToken { token_id: id }).await.unwrap();
+        tokio::time::Instant::now()
+    };
+    let (end, revoked) = tokio::join!(listening, revoking);
+    assert!(revoked.elapsed() < Duration::from_secs(15));
+    let said = end["error"]["message"].as_str();
+    assert!(said.is_some_and(|said| said.contains("rights")), "{end}");
+}
+
+#[tokio::test]
+async fn a_subscription_outlives_the_quiet_while_its_client_answers_pings() {
+    let scene = Scene::new().await;
+    let mut options = options();
+    options.session_idle = Duration::from_secs(3);
+    let mut http = Http::with(
+        &scene,
+        &token(&scene, CreateToken::default()).await,
+        options,
+    );
+    let event = watchable(&http).await;
+    http.initialize().await;
+    let stream = http
+        .request(Method::GET)
+        .header("mcp-protocol-version", "2025-11-25")
+        .body(Body::empty())
+        .unwrap();
+    let stream = http.router.clone().oneshot(stream).await.unwrap();
+    assert_eq!(stream.status(), StatusCode::OK);
+    let uri = format!("event://{event}");
+    http.ask("resources/subscribe", json!({"uri": uri})).await;
+    let listening = async {
+        let mut body = stream.into_body().into_data_stream();
+        while let Some(chunk) = body.next().await {
+            let text = String::from_utf8(chunk.unwrap().to_vec()).unwrap();
+            let data = text.lines().filter_map(|line| line.strip_prefix("data:"));
+            for message in data.filter_map(|data| serde_json::from_str::<Value>(data).ok()) {
+                if message["method"] == "notifications/resources/updated" {
+                    return message["params"]["uri"].clone();
+                }
+                if message["method"] == "ping" {
+                    let pong = json!({"jsonrpc": "2.0", "id": message["id"], "result": {}});
+                    assert_eq!(http.send(&pong).await.status(), StatusCode::ACCEPTED);
+                }
+            }
+        }
+        panic!("the stream ended");
+    };
+    let changing = async {
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        let price = json!({"amount": 0, "currency": "EUR"});
+        let seat = json!({"event": event, "name": "Seat", "price": price, "quantity": 5});
+        let call = json!({"name": "save_ticket_type", "arguments": seat});
+        http.modern("tools/call", call).await
+    };
+    let both = async { tokio::join!(listening, changing) };
+    let (heard, changed) = tokio::time::timeout(Duration::from_secs(40), both)
+        .await
+        .unwrap();
+    assert_eq!(heard, uri, "{changed}");
 }

@@ -43,6 +43,9 @@ pub use self::{binaries::Version, error::EmbeddedError, surroundings::Surroundin
 /// The role that owns the cluster. It is a superuser, whom row-level security does not bind.
 pub const OWNER: &str = "eventos_owner";
 
+/// The number in the socket's name. There is no port of the network.
+pub const PORT: u16 = 5432;
+
 /// How much a commit promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
@@ -122,10 +125,17 @@ impl Cluster {
     pub fn url(&self, database: &str) -> String {
         let socket_dir = self.running().postmaster.socket_dir.clone();
         let host = percent_encoded(socket_dir.as_os_str().as_bytes());
+        // Whatever is left out here, a client takes from the environment (`PGPORT`, `PGSSLMODE`), where it is meant
+        // for another server.
         format!(
-            "postgres://{OWNER}@{host}/{}",
+            "postgres://{OWNER}@{host}:{PORT}/{}?sslmode=disable",
             percent_encoded(database.as_bytes())
         )
+    }
+
+    /// The directory of the server's socket: what clients such as `pg_dump` take as its host.
+    pub fn socket_dir(&self) -> PathBuf {
+        self.running().postmaster.socket_dir.clone()
     }
 
     /// The server's version.

@@ -41,7 +41,7 @@ pub struct Health {
 const HEAD: i64 = 128;
 
 /// How many organizations a claim visits at most when more than that is due.
-const ROUND: i32 = 200;
+const ROUND: i32 = 100;
 
 /// One look at the head of the queue is enough while everything due fits into it. When it does not, one organization's
 /// backlog may hide the others: then the claim also visits organization by organization. In both cases runs are taken
@@ -67,21 +67,26 @@ with recursive expired as materialized (\
           where r.status in ('queued', 'waiting') and r.wake_at is not null and r.organization_id > v.organization_id \
           order by r.organization_id limit 1), v.number + 1 \
   from visited v where v.organization_id is not null and v.number < $4\
+), open as materialized (\
+  select v.organization_id, count(*) over () as number \
+  from visited v left join busy b on b.organization_id = v.organization_id \
+  where v.organization_id is not null and coalesce(b.running, 0) < $5\
 ), candidate as (\
   select * from expired union select * from head union \
-  select due.* from visited v cross join lateral (\
+  select due.* from open o cross join lateral (\
     select r.organization_id, r.id, r.wake_at as due from workflow_run r \
-    where r.organization_id = v.organization_id and r.status in ('queued', 'waiting') and r.wake_at is not null \
+    where r.organization_id = o.organization_id and r.status in ('queued', 'waiting') and r.wake_at is not null \
       and r.wake_at <= $1 \
-    order by r.wake_at limit $5) due\
+    order by r.wake_at limit least($5, 1 + 4 * $6 / o.number)) due\
 ), ranked as (\
   select c.id, c.due, coalesce(b.running, 0) + row_number() over (partition by c.organization_id order by c.due, c.id) \
     as place \
   from candidate c left join busy b on b.organization_id = c.organization_id\
+), first as materialized (\
+  select * from ranked where place <= $5 order by place, due, id limit 2 * $6\
 ), taken as (\
-  select r.id, r.status from ranked p join workflow_run r on r.id = p.id \
-  where p.place <= $5 \
-    and (r.status in ('queued', 'waiting') and r.wake_at <= $1 or r.status = 'running' and r.lease_until < clock_timestamp()) \
+  select r.id, r.status from first p join workflow_run r on r.id = p.id \
+  where r.status in ('queued', 'waiting') and r.wake_at <= $1 or r.status = 'running' and r.lease_until < clock_timestamp() \
   order by p.place, p.due, p.id limit $6 \
   for no key update of r skip locked\
 ) \

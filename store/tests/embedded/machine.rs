@@ -79,6 +79,7 @@ impl Program {
             .envs([
                 ("PGDATA", "/nowhere"),
                 ("PGPORT", "1"),
+                ("PGSSLMODE", "require"),
                 ("PGOPTIONS", "-c nonsense=1"),
             ])
             .env("LC_ALL", "tlh_QO.UTF-8")

@@ -20,7 +20,10 @@ use std::{
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use sqlx::{Connection, PgConnection};
-use store::embedded::{Cluster, Durability, EmbeddedError, Options, Revival};
+use store::{
+    Store,
+    embedded::{Cluster, Durability, EmbeddedError, Options, Revival},
+};
 
 use machine::{
     Folder, HELPER_DIR, HELPER_PATH, Program, ask, bare_machine, block_on, folder_of_binaries,
@@ -41,6 +44,11 @@ fn helper_that_is_another_program() {
     options.surroundings.search_path = env::var_os(HELPER_PATH);
     let cluster = Cluster::open(&options, &|_| ()).unwrap();
     let pid = cluster.postmaster_pid().unwrap();
+    // `PGOPTIONS` cannot be shut out of a connection; the program sheds it when it starts.
+    if env::var_os("PGOPTIONS").is_none() {
+        let options = store::Options::new(cluster.url("postgres"));
+        block_on(async { Store::connect(&options).unwrap().ping().await }).unwrap();
+    }
     let mut output = std::io::stdout().lock();
     writeln!(output, "opened: {pid} {}", cluster.url("postgres")).unwrap();
     std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
@@ -141,6 +149,20 @@ fn nothing_listens_and_nobody_else_may_enter() {
         fs::metadata(folder.cluster()).unwrap().permissions().mode() & 0o777,
         0o700
     );
+}
+
+#[test]
+fn settings_for_another_server_do_not_reach_the_connections() {
+    let folder = Folder::new();
+    let mut command = Program::command(&folder.options());
+    let mut program = Program(command.env_remove("PGOPTIONS").spawn().unwrap());
+    let (pid, url) = program.opened();
+    assert!(is_running(pid));
+    assert!(
+        url.contains(":5432/") && url.ends_with("?sslmode=disable"),
+        "{url}"
+    );
+    program.leave();
 }
 
 #[test]

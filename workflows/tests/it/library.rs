@@ -20,7 +20,7 @@ use operations::{
 use serde_json::{Value, json};
 use store::Store;
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use workflows::{Options, StoredDefinitions, Worker};
 
@@ -32,7 +32,7 @@ struct House {
     scene: Scene,
     clock: Arc<AtomicI64>,
     outbox: TempDir,
-    worker: Option<(CancellationToken, JoinHandle<()>)>,
+    worker: JoinSet<()>,
 }
 
 impl House {
@@ -43,7 +43,7 @@ impl House {
             scene,
             clock,
             outbox: TempDir::new().unwrap(),
-            worker: None,
+            worker: JoinSet::new(),
         };
         // Like the first start of a server, before anything happens.
         let library = workflows::library();
@@ -69,15 +69,12 @@ impl House {
         options.lease = Duration::from_millis(500);
         let definitions = Arc::new(StoredDefinitions::new(app.clone()));
         let worker = Worker::new(app, store, definitions, options).unwrap();
-        let stop = CancellationToken::new();
-        self.worker = Some((stop.clone(), tokio::spawn(worker.run(stop))));
+        self.worker.spawn(worker.run(CancellationToken::new()));
     }
 
     /// Ends the worker in the middle of whatever it does, without a word, and starts another.
     fn replace_worker(&mut self) {
-        if let Some((_, task)) = self.worker.take() {
-            task.abort();
-        }
+        self.worker.abort_all();
         self.start_worker();
     }
 
