@@ -26,6 +26,9 @@ pub const KINDS: &[(&str, &str)] = &[
         "event.updated",
         "An event's details changed, such as its time or venue.",
     ),
+    ("message.moved", "A message was called off or queued again."),
+    ("message.queued", "Messages were queued."),
+    ("message_template.saved", "A template got new words."),
     ("order.cancelled", "An order was called off."),
     (
         "order.paid",
@@ -39,6 +42,8 @@ pub const KINDS: &[(&str, &str)] = &[
     ),
     ("pool.resized", "A capacity pool got another size."),
     ("series.created", "An event became a series of dates."),
+    ("suppression.removed", "An address gets mail again."),
+    ("suppression.saved", "An address gets no more mail."),
     ("ticket.voided", "A ticket no longer admits anybody."),
     ("ticket_type.archived", "A ticket type is no longer sold."),
     (
@@ -54,6 +59,14 @@ pub const KINDS: &[(&str, &str)] = &[
     ("venue.archived", "A venue was put away."),
     ("venue.created", "A venue was added."),
     ("venue.updated", "A venue's details changed."),
+    (
+        "webhook_delivery.replayed",
+        "A delivery is to be made again.",
+    ),
+    (
+        "webhook_endpoint.saved",
+        "A program outside is told of changes, or of others.",
+    ),
     ("workflow.disabled", "A workflow no longer starts."),
     (
         "workflow.emitted",
