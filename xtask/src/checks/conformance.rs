@@ -11,7 +11,9 @@ use crate::{peers::Peers, process};
 
 /// Each revision of the protocol and how many checks its scenarios come to, none of them failing.
 /// Another figure means that the suite changed or that it skipped something; look before adapting.
-const REQUIREMENTS: [(&str, u32); 2] = [("2026-07-28", 197), ("2025-11-25", 83)];
+/// The newer revision has a 197th, `sse-streams-functional`, which the suite only counts for servers
+/// that answer plain calls with a stream; ours answers them with JSON, and the suite notes that.
+const REQUIREMENTS: [(&str, u32); 2] = [("2026-07-28", 196), ("2025-11-25", 83)];
 
 /// Scenarios that work on any server.
 const SCENARIOS: [(&str, &[&str]); 2] = [
