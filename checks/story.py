@@ -2,9 +2,9 @@
 over HTTP and over stdin and stdout.
 
     story.py self      --url URL --stdio COMMAND...   against the conformance fixtures
-    story.py organizer --url URL --stdio COMMAND...   against EventOS
+    story.py organizer --url URL --office COMMAND --stdio COMMAND...   against EventOS
 
-The bearer token comes from $EVENTOS_TOKEN. Each step prints a line; the last line is
+The office is where a person sits who may decide: the command that approves what its last word names. The bearer token comes from $EVENTOS_TOKEN. Each step prints a line; the last line is
 `N passed, N failed`.
 """
 
@@ -14,6 +14,8 @@ import contextlib
 import os
 import re
 import secrets
+import shlex
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -56,8 +58,11 @@ class Person:
 class Server:
     """One server by one transport and in one era."""
 
-    def __init__(self, era: str, url: str | None = None, command: list[str] | None = None) -> None:
+    def __init__(
+        self, era: str, office: list[str], url: str | None = None, command: list[str] | None = None
+    ) -> None:
         self.era = era
+        self.office = office
         self.url = url
         self.command = command
         self.name = f"{'HTTP' if url else 'stdio'}, {era}"
@@ -226,6 +231,9 @@ class Organizer:
             self.confirms_by_token,
             self.repeats_safely,
             self.copies_and_repeats,
+            self.moves,
+            self.reminds,
+            self.writes_to_all,
             self.reads_resources,
             self.errs_when_creating,
             self.errs_when_copying,
@@ -235,6 +243,8 @@ class Organizer:
             self.errs_when_publishing,
             self.errs_when_chasing_payments,
             self.errs_when_looking_for_orders,
+            self.errs_when_moving,
+            self.errs_when_writing,
             self.errs_at_the_door,
             self.errs_with_reports,
         ):
@@ -250,6 +260,26 @@ class Organizer:
 
     async def searched(self, client: Client, door: str, tool: str, /, **arguments: object) -> dict:
         return await call(client, door, tool=tool, arguments=arguments)
+
+    async def approved(self, client: Client, tool: str, /, **arguments: object) -> dict:
+        """Calls what a person must decide about, lets the person in the office approve it, and waits until it is done."""
+        asked = await call(client, tool, **arguments)
+        must("approval" in asked, f"{tool} asked nobody: {asked}")
+        approval = asked["approval"]["id"]
+        must(asked["approval"]["status"] == "pending" and asked["approval"]["preview"], str(asked))
+        must("token" not in str(asked).lower() and "http" not in str(asked), f"the model holds a way to decide: {asked}")
+        # No tool decides, listed or not.
+        found = await call(client, "search_tools", query="approve reject decide approval")
+        names = [found_tool["name"] for found_tool in found["tools"]]
+        must("get_approval" in names and "decide_approval" not in names, str(names))
+        await refused(client, "run_write_tool", tool="decide_approval", arguments={"approval": approval, "decision": "approve"})
+        said = await asyncio.to_thread(
+            subprocess.run, [*self.server.office, approval], capture_output=True, text=True, timeout=PATIENCE
+        )
+        must(said.returncode == 0, f"the office: {said.stdout}{said.stderr}")
+        done = await self.searched(client, "run_read_tool", "get_approval", approval=approval)
+        must(done["status"] == "done", str(done))
+        return done
 
     # The day.
 
@@ -417,6 +447,48 @@ class Organizer:
             )
             must(len(series["dates"]) == 4, str(series))
 
+    async def moves(self) -> None:  # 19
+        async with self.server.connect() as client:
+            small = f"Cellar {self.mark}"
+            await call(client, "save_venue", name=small, capacity=1)
+            trial = await call(client, "update_event", event=self.event, venue=small, dry_run=True)
+            must("has 1 places" in str(trial["warnings"]), f"too small a venue, and no warning: {trial}")
+            await self.approved(client, "update_event", event=self.event, starts="2035-03-09T20:00")
+            event = await call(client, "get_event", event=self.event)
+            must(event["event"]["starts"] == "2035-03-09T20:00", str(event["event"]))
+            # What nobody's ticket depends on needs nobody's word.
+            told = await call(client, "update_event", event=self.event, summary="An evening.")
+            must(told["event"]["summary"] == "An evening.", str(told))
+
+    async def message(self, client: Client, /, **arguments: object) -> dict:
+        return await self.searched(client, "run_write_tool", "send_message", event=self.event, **arguments)
+
+    async def reminds(self) -> None:  # 11
+        person = Person({"confirm": True})
+        async with self.server.connect(person) as client:
+            unpaid = await call(client, "list_orders", event=self.event, status="pending")
+            count = len(unpaid["items"])
+            must(count == 2, f"{count} unpaid orders")
+            sent = await self.message(client, segment="unpaid", template="payment_reminder")
+            must(sent["recipient_count"] == count and len(sent["samples"]) == count, str(sent))
+            must(f"{count}" in person.questions[0], f"the person was not told how many: {person.questions}")
+            must(any(self.orders[3] in str(sample) for sample in sent["samples"]), str(sent["samples"]))
+
+    async def writes_to_all(self) -> None:  # 20
+        words = {"subject": f"Doors of {self.title}", "body": "Dear {{ recipient.name }}, doors open at seven."}
+        async with self.server.connect() as client:
+            trial = await self.message(client, segment="all", **words, dry_run=True)
+            must(trial["recipient_count"] > 0, str(trial))
+            nobody = await call(client, "run_read_tool", tool="list_messages", arguments={"event": self.event, "status": "sent"})
+            must(not any(words["subject"] in str(sent) for sent in nobody["items"]), "a dry run was sent")
+        for repeated in (False, True):
+            person = Person({"confirm": True})
+            async with self.server.connect(person) as client:
+                sent = await self.message(client, segment="all", **words)
+                counts = sent["recipient_count"], sent["repeated_count"]
+                everyone = trial["recipient_count"]
+                must(counts == ((0, everyone) if repeated else (everyone, 0)), f"repeated: {repeated}: {sent}")
+
     async def reads_resources(self) -> None:
         async with self.server.connect() as client:
             for uri in (f"event://{self.event}", f"report://{self.event}/sales", f"order://{self.orders[0]}"):
@@ -540,6 +612,36 @@ class Organizer:
             await self.refuses(client, "cancel_order", "refund_undecided", order=self.orders[0])
             await self.refuses(client, "cancel_order", "checked_in", order=self.orders[0], refund="none")
 
+    async def errs_when_moving(self) -> None:  # 19
+        async with self.server.connect() as client:
+            for change, code in (
+                ({"starts": "2020-03-09T20:00"}, "starts_in_the_past"),
+                ({"starts": "2035-03-25T02:30", "zone": "Europe/Berlin"}, "time_does_not_exist"),
+                ({"starts": "2035-03-09T20:00", "ends": "2035-03-09T19:00"}, "ends_before_start"),
+                ({"venue": f"Town Hal {self.mark}"}, "not_found"),
+                ({"venue": ""}, "place_missing"),
+                ({"starts": "2035-03-10T20:00", "version": 1}, "changed_meanwhile"),
+                ({}, "nothing_given"),
+            ):
+                await self.refuses(client, "update_event", code, event=self.event, **change)
+
+    async def errs_when_writing(self) -> None:  # 20
+        async with self.server.connect() as client:
+            words = {"event": self.event, "segment": "all", "subject": "News", "body": "Hello."}
+            for change, code in (
+                ({"event": f"Nothing {self.mark}"}, "not_found"),
+                ({"segment": "everybody"}, "invalid_input"),
+                ({"ticket_type": "Early bird"}, "empty_segment"),
+                ({"ticket_type": f"Balcony {self.mark}"}, "not_found"),
+                ({"body": "Dear {{ recipient.nmae }}"}, "unknown_placeholder"),
+                ({"body": "[Pay here](http://example.org/pay)"}, "link_not_https"),
+                ({"body": None}, "nothing_to_say"),
+                ({"template": "weekly_report"}, "template_for_organizers"),
+                ({"send_at": "2020-01-01T09:00"}, "send_at_in_the_past"),
+            ):
+                arguments = {"tool": "send_message", "arguments": words | change}
+                await self.refuses(client, "run_write_tool", code, **arguments)
+
     async def errs_at_the_door(self) -> None:  # 22
         async with self.server.connect() as client:
             await self.refuses(client, "check_in", "ticket_code_misread", ticket="hello", event=self.event)
@@ -569,14 +671,15 @@ async def main() -> int:
     parser = argparse.ArgumentParser(description="Plays a story to an MCP server.")
     parser.add_argument("story", choices=STORIES)
     parser.add_argument("--url")
+    parser.add_argument("--office", type=shlex.split, default=[])
     parser.add_argument("--stdio", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     telling = Telling()
     for era in MODES:
         if options.url:
-            await STORIES[options.story](Server(era, url=options.url), telling)
+            await STORIES[options.story](Server(era, options.office, url=options.url), telling)
         if options.stdio:
-            await STORIES[options.story](Server(era, command=options.stdio), telling)
+            await STORIES[options.story](Server(era, options.office, command=options.stdio), telling)
     return telling.finish()
 
 

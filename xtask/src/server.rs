@@ -18,6 +18,7 @@ pub(crate) struct Server {
     program: PathBuf,
     data_dir: PathBuf,
     address: SocketAddr,
+    organization: &'static str,
     /// A token with all scopes.
     pub(crate) token: String,
 }
@@ -39,19 +40,20 @@ impl Server {
             .stderr(log)
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
-        let mut server = Self {
-            child,
-            program: program.to_owned(),
-            data_dir: data_dir.to_owned(),
-            address,
-            token: String::new(),
-        };
-        server.wait_until_ready()?;
         let organization = if arguments.contains(&"--demo") {
             "demo"
         } else {
             "home"
         };
+        let mut server = Self {
+            child,
+            program: program.to_owned(),
+            data_dir: data_dir.to_owned(),
+            address,
+            organization,
+            token: String::new(),
+        };
+        server.wait_until_ready()?;
         let made = server
             .command(&[
                 "token",
@@ -107,6 +109,17 @@ impl Server {
             "stdio".to_owned(),
         ]
         .into()
+    }
+
+    /// The words of a command that approves what is put after them, as the person at the server would.
+    pub(crate) fn office(&self) -> Vec<String> {
+        let program = self.program.display().to_string();
+        let data_dir = format!("EVENTOS_DATA_DIR={}", self.data_dir.display());
+        ["env", "-u", "EVENTOS_TOKEN", &data_dir, &program]
+            .into_iter()
+            .chain(["approvals", "approve", "--organization", self.organization])
+            .map(str::to_owned)
+            .collect()
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {

@@ -19,18 +19,19 @@ pub struct Reason {
     pub decides: Role,
 }
 
+/// Those that can need a person. Not `queue_message`, the step of a workflow that mails: whoever enables the workflow
+/// agrees to whom it writes.
+const ASKING: [&str; 6] = [
+    "cancel_event",
+    "cancel_order",
+    "enable_workflow",
+    "save_ticket_type",
+    "send_message",
+    "update_event",
+];
+
 /// Whether an operation can ever need a person: only these are run dry first.
 pub fn may_ask(operation: &str) -> bool {
-    // Not `queue_message`, the step of a workflow that mails: whoever enables the workflow agrees to whom it writes.
-    const ASKING: [&str; 7] = [
-        "cancel_event",
-        "cancel_order",
-        "enable_workflow",
-        "refund_order",
-        "save_ticket_type",
-        "send_message",
-        "send_segment_message",
-    ];
     ASKING.contains(&operation)
 }
 
@@ -60,6 +61,11 @@ fn of_change(change: &Recorded) -> Option<Reason> {
             Role::Manager,
             "It cancels an event.".to_owned(),
         ),
+        "event.updated" if payload["tickets"].as_i64() > Some(0) => {
+            let holders = &payload["tickets"];
+            let text = format!("It moves an event that {holders} valid tickets were sold for.");
+            reason("moves_event", Role::Manager, text)
+        }
         "order.cancelled" if has_money("refunded") => reason(
             "moves_money",
             Role::Manager,
@@ -126,9 +132,20 @@ mod tests {
     }
 
     #[test]
+    fn every_operation_that_may_ask_exists() {
+        let asking = |entry: &&crate::Entry| may_ask(entry.name);
+        assert_eq!(crate::CATALOG.iter().filter(asking).count(), ASKING.len());
+    }
+
+    #[test]
     fn asks_for_what_cannot_be_taken_back() {
         let money = |amount: i64| json!({"amount": amount, "currency": "EUR"});
         assert_eq!(asks("event.cancelled", json!({})), Some("cancels_event"));
+        assert_eq!(asks("event.updated", json!({"tickets": 0})), None);
+        assert_eq!(
+            asks("event.updated", json!({"tickets": 1})),
+            Some("moves_event")
+        );
         assert_eq!(
             asks(
                 "order.cancelled",

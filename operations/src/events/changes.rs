@@ -39,6 +39,8 @@ pub struct EventUpdated {
     pub(crate) title: String,
     /// Each field that changed, with its value before and after.
     pub(crate) changed: Vec<FieldChange>,
+    /// Valid tickets that were sold for another time or place.
+    pub(crate) tickets: i64,
 }
 
 impl Change for EventUpdated {
@@ -47,10 +49,12 @@ impl Change for EventUpdated {
         self.event_id.into()
     }
     fn summary(&self) -> String {
-        format!(
-            "Changes the event {:?}: {}",
-            self.title,
-            describe(&self.changed)
-        )
+        let holders = match self.tickets {
+            0 => String::new(),
+            1 => "; 1 valid ticket was sold for it as it was".to_owned(),
+            many => format!("; {many} valid tickets were sold for it as it was"),
+        };
+        let changed = describe(&self.changed);
+        format!("Changes the event {:?}: {changed}{holders}", self.title)
     }
 }

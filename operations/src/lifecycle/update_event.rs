@@ -18,7 +18,7 @@ use crate::{
     faults::{CHANGED_MEANWHILE, EVENT_CLOSED, NOTHING_GIVEN},
     field_change::{FieldChange, differing},
     lookup::LookupError,
-    ticket_types, venues,
+    orders, ticket_types, venues,
 };
 
 /// Change an event. Fields left out stay; an empty text removes one. A new `zone` keeps the clock time, of
@@ -83,6 +83,7 @@ impl Operation for UpdateEvent {
             return Ok(tx.unchanged(answer).await?);
         }
         warn_of_overlaps(tx.conn(), &before, &mut answer).await?;
+        let tickets = holders_moved(tx.conn(), &before, &mut answer).await?;
         let updated = events::update(tx.conn(), cx, &answer.event).await;
         let updated = updated.on_constraint("event_slug_key", || {
             UpdateEventError::from(CreateEventError::SlugTaken(answer.event.slug.clone()))
@@ -104,10 +105,38 @@ impl Operation for UpdateEvent {
             event_id: before.id,
             changed: differences(&before, &answer.event),
             title: before.title,
+            tickets,
         };
         answer.event = events::get(tx.conn(), cx, before.id).await?;
         Ok(tx.commit(change, answer).await?)
     }
+}
+
+/// How many valid tickets were sold for another time or place than the event has now. Tells of a new venue that is
+/// too small for them.
+async fn holders_moved(
+    conn: &mut PgConnection,
+    before: &Event,
+    answer: &mut CreatedEvent,
+) -> sqlx::Result<i64> {
+    let after = &answer.event;
+    let same_time = before.starts_at == after.starts_at && before.ends_at == after.ends_at;
+    if same_time && before.venue == after.venue {
+        return Ok(0);
+    }
+    let totals = orders::totals(conn, before.id, before.currency).await?;
+    let tickets = totals.valid_tickets;
+    let venue = after.venue.as_ref();
+    let capacity = venue.and_then(|venue| venue.capacity).map(i64::from);
+    if let (Some(venue), Some(capacity)) = (venue, capacity)
+        && tickets > capacity
+    {
+        answer.warnings.push(format!(
+            "{tickets} valid tickets are out, and {} has {capacity} places.",
+            venue.name
+        ));
+    }
+    Ok(tickets)
 }
 
 /// Tells of other events at the venue when place or time are new.
@@ -478,6 +507,7 @@ mod tests {
         lifecycle::ArchiveEvent,
         testing::{Scene, assert_refused, new_event, selling},
         ticket_types::{ListTicketTypes, SaleState, SaveTicketType},
+        venues::SaveVenue,
     };
 
     async fn gala(scene: &Scene) -> Event {
@@ -501,6 +531,44 @@ mod tests {
         assert_refused(mistyped, "ends_in_the_past");
         let longer = scene.app.run(&during, ending("2027-02-05T01:00")).await;
         assert_eq!(longer.unwrap().event.status, EventStatus::Published);
+    }
+
+    #[tokio::test]
+    async fn says_how_many_tickets_were_sold_for_another_time_or_place() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(0, 10).await;
+        scene.order(event.id, 3).await;
+        let title = UpdateEvent {
+            title: Some("Gala".parse().unwrap()),
+            ..update(&event)
+        };
+        scene.run(title).await.unwrap();
+        let last = scene.changes().await.pop().unwrap();
+        assert!(!last.summary.contains("valid tickets"), "{}", last.summary);
+        let cellar = SaveVenue {
+            name: Some("Cellar".parse().unwrap()),
+            capacity: Patch::Set(2),
+            ..SaveVenue::default()
+        };
+        let cellar = scene.run(cellar).await.unwrap();
+        let moving = UpdateEvent {
+            venue: Patch::Set(cellar.id.into()),
+            ..update(&event)
+        };
+        let moved = scene.run(moving).await.unwrap();
+        assert_eq!(
+            moved.warnings,
+            ["3 valid tickets are out, and Cellar has 2 places."]
+        );
+        let later = UpdateEvent {
+            starts: Some("2027-03-05T20:30".parse().unwrap()),
+            ..update(&event)
+        };
+        scene.run(later).await.unwrap();
+        for change in scene.changes().await.iter().rev().take(2) {
+            let summary = &change.summary;
+            assert!(summary.ends_with("3 valid tickets were sold for it as it was"), "{summary}");
+        }
     }
 
     #[tokio::test]

@@ -158,7 +158,7 @@ impl Dispatch {
         Ok(dispatched)
     }
 
-    /// Waits that one of the changes answers, with the first that does.
+    /// Open waits and the changes that may answer them, in order. Which of them does is seen under the run's lock.
     async fn answered(&mut self) -> Result<Vec<Answer>, StoreError> {
         let ids: Vec<Uuid> = self.changes.iter().map(|c| c.id.into()).collect();
         let rows = sqlx::query(
@@ -175,7 +175,7 @@ impl Dispatch {
                union all \
                select s.*, w.run_id, w.path from seen s join workflow_wait w on w.organization_id = s.organization_id \
                  and w.about is null and s.kind = any (w.kinds)) \
-             select distinct on (run_id, path) organization_id, run_id, path, id, kind, payload from matched \
+             select organization_id, run_id, path, id, kind, payload, transaction_id::text from matched \
              order by run_id, path, transaction_id, sequence",
         )
         .bind(ids)
@@ -183,11 +183,13 @@ impl Dispatch {
         .await?;
         rows.iter()
             .map(|row| {
-                let id = row.try_get("id")?;
+                let id: ChangeId = row.try_get("id")?;
                 Ok(Answer {
                     organization_id: row.try_get("organization_id")?,
                     run_id: row.try_get("run_id")?,
                     path: row.try_get("path")?,
+                    change_id: id,
+                    position: row.try_get("transaction_id")?,
                     output: waits::output_of(id, row.try_get("kind")?, &row.try_get("payload")?),
                 })
             })
@@ -198,15 +200,22 @@ impl Dispatch {
         self.tx.enter(found.organization_id).await?;
         let conn = self.tx.conn();
         // The run's row first, as everybody does who touches its waits.
-        sqlx::query(
-            "select from workflow_run where organization_id = $1 and id = $2 for no key update",
+        let held = sqlx::query(
+            "select from workflow_run where organization_id = $1 and id = $2 and since <= $3::text::xid8 \
+             for no key update",
         )
         .bind(found.organization_id)
         .bind(found.run_id)
-        .execute(&mut *conn)
+        .bind(&found.position)
+        .fetch_optional(&mut *conn)
         .await?;
         let cx = dispatching(found.organization_id, now);
-        if !waits::answer(conn, &cx, found.run_id, &found.path, &found.output).await? {
+        // The dispatcher may be late: the run saw the change by itself, or it is from before the run.
+        if held.is_none()
+            || waits::has_seen(conn, &cx, found.run_id, found.change_id).await?
+            || !waits::answer(conn, &cx, found.run_id, &found.path, &found.output).await?
+        {
+            self.tx.leave().await?;
             return Ok(false);
         }
         sqlx::query(
@@ -227,6 +236,9 @@ struct Answer {
     organization_id: OrganizationId,
     run_id: Uuid,
     path: String,
+    change_id: ChangeId,
+    /// Its transaction, as text: no type of the driver's fits.
+    position: String,
     output: Value,
 }
 

@@ -198,6 +198,24 @@ async fn find_change(
     })
 }
 
+/// Whether an earlier wait of the run was answered by the change.
+pub(super) async fn has_seen(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    run_id: Uuid,
+    change_id: domain::ChangeId,
+) -> Result<bool, StoreError> {
+    let seen = sqlx::query_scalar(
+        "select exists (select from workflow_step where organization_id = $1 and run_id = $2 \
+           and output ->> 'change_id' = $3)",
+    );
+    let seen = seen
+        .bind(cx.organization_id)
+        .bind(run_id)
+        .bind(change_id.to_string());
+    Ok(seen.fetch_one(conn).await?)
+}
+
 /// What a wait answers that was ended by a change.
 pub(super) fn output_of(id: domain::ChangeId, kind: &str, payload: &Value) -> Value {
     json!({"woken_by": kind, "change": payload, "change_id": id})

@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, geteuid, kill_process, waitpid};
 use sqlx::{Connection, PgConnection};
 use store::{
     Store,
@@ -333,6 +333,9 @@ fn a_dead_server_that_its_parent_has_not_buried_is_no_hindrance() {
     let (pid, _) = program.opened();
     let parent = Pid::from_child(&program.0);
     kill_process(parent, Signal::STOP).unwrap();
+    // Only once all its threads stand still is nobody left who could bury the dead one.
+    let stopped = waitpid(Some(parent), WaitOptions::UNTRACED).unwrap();
+    assert!(stopped.unwrap().1.stopped());
     kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
     let cluster = folder.open();
     assert!(is_running(pid), "it is still in the table of processes");

@@ -143,15 +143,33 @@ async fn each_change_ends_one_wait_of_a_run() {
     ]);
     let run = stage.start(script).await;
     stage.scene.run(new_event("One")).await.unwrap();
-    let worker = stage.work(stage.options("worker"), Rig::default());
+    let worker = stage.work(options(&stage), Rig::default());
     stage.has_status(run, "waiting").await;
     let open = "select count(*) from workflow_wait where path = 'told'";
     eventually(async || stage.count(open).await == 1).await;
+    // The worker saw the first event by itself; the dispatcher is late, and comes to it while the second wait is open.
+    dispatch_all(&stage).await;
+    assert_eq!(stage.count(open).await, 1, "one change ended two waits");
     stage.scene.run(new_event("Two")).await.unwrap();
+    dispatch_all(&stage).await;
+    worker.stop().await;
+    let worker = stage.work(options(&stage), Rig::default());
     stage.has_status(run, "done").await;
     let output = stage.run(run).await["output"].clone();
     assert_ne!(output["first"]["change_id"], output["told"]["change_id"]);
     worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_from_before_a_run_ends_none_of_its_waits_however_late_the_dispatcher_is() {
+    let stage = Stage::new().await;
+    stage.scene.run(new_event("Before")).await.unwrap();
+    let run = stage.start(waiting()).await;
+    let worker = stage.work(options(&stage), Rig::default());
+    stage.has_status(run, "waiting").await;
+    dispatch_all(&stage).await;
+    worker.stop().await;
+    assert_eq!(stage.run(run).await["status"], "waiting");
 }
 
 /// A decision, as the operations on approvals will record it.

@@ -69,6 +69,7 @@ struct Options {
     token: Option<String>,
     manifest: Option<PathBuf>,
     story: Option<String>,
+    office: Vec<String>,
     stdio: Vec<String>,
 }
 
@@ -90,6 +91,7 @@ impl Options {
                 "--token" => options.token = Some(value),
                 "--manifest" => options.manifest = Some(value.into()),
                 "--story" => options.story = Some(value),
+                "--office" => options.office = value.split(' ').map(str::to_owned).collect(),
                 _ => bail!("mcp-checks has no option {name}"),
             }
         }
@@ -125,7 +127,8 @@ pub(crate) fn main(arguments: &[String]) -> Result<ExitCode> {
     }
     if let Some(name) = &options.story {
         let endpoint = if name == "self" { &fixture } else { &real };
-        story::check(&peers, name, endpoint.as_ref(), &options.stdio, &mut tally);
+        let office = options.office.as_slice();
+        story::check(&peers, name, endpoint.as_ref(), office, &options.stdio, &mut tally);
     }
     Ok(tally.finish())
 }
@@ -152,7 +155,8 @@ pub(crate) fn endpoint(peers: &peers::Peers, server: &Server, judges: &Judges, t
         conformance::real(peers, &at("/mcp"), tally);
         inspector::check(peers, Some(&at("/mcp")), &stdio, tally);
     }
-    story::check(peers, "organizer", Some(&at("/mcp")), &stdio, tally);
+    let office = server.office();
+    story::check(peers, "organizer", Some(&at("/mcp")), &office, &stdio, tally);
 }
 
 /// Whether other programs' mail servers take our mails as they are meant.

@@ -11,6 +11,7 @@ pub(crate) fn check(
     peers: &Peers,
     name: &str,
     endpoint: Option<&Endpoint>,
+    office: &[String],
     stdio: &[String],
     tally: &mut Tally,
 ) {
@@ -23,6 +24,9 @@ pub(crate) fn check(
             command
                 .args(["--url", url])
                 .env("EVENTOS_TOKEN", token.as_deref().unwrap_or(""));
+        }
+        if !office.is_empty() {
+            command.arg("--office").arg(office.join(" "));
         }
         if !stdio.is_empty() {
             command.arg("--stdio").args(stdio);
