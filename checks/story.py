@@ -472,6 +472,7 @@ class Organizer:
             sent = await self.message(client, segment="unpaid", template="payment_reminder")
             must(sent["recipient_count"] == count and len(sent["samples"]) == count, str(sent))
             must(f"{count}" in person.questions[0], f"the person was not told how many: {person.questions}")
+            must(all("50.00 EUR" in str(sample) or "25.00 EUR" in str(sample) for sample in sent["samples"]), str(sent["samples"]))
             must(any(self.orders[3] in str(sample) for sample in sent["samples"]), str(sent["samples"]))
 
     async def writes_to_all(self) -> None:  # 20
@@ -636,7 +637,7 @@ class Organizer:
                 ({"body": "Dear {{ recipient.nmae }}"}, "unknown_placeholder"),
                 ({"body": "[Pay here](http://example.org/pay)"}, "link_not_https"),
                 ({"body": None}, "nothing_to_say"),
-                ({"template": "weekly_report"}, "template_for_organizers"),
+                ({"template": "sales_report"}, "template_for_organizers"),
                 ({"send_at": "2020-01-01T09:00"}, "send_at_in_the_past"),
             ):
                 arguments = {"tool": "send_message", "arguments": words | change}

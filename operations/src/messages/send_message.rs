@@ -1,9 +1,11 @@
 //! `send_message`: an organizer writes to the people of an event.
 
+use std::collections::HashMap;
+
 use delivery::template::Builtin;
 use domain::{
     Cx, EventId, Facts, Fault, FaultKind, FaultSpec, Language, LocalTime, LongText, MessageChannel,
-    MessageKind, Name, Permission, Reference, TicketTypeId, Timestamp, Untrusted,
+    MessageKind, Name, OrderId, Permission, Reference, TicketTypeId, Timestamp, Untrusted,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,6 +27,7 @@ use crate::{
     App, Effect, Operation,
     events::{self, Event},
     lookup::LookupError,
+    orders::{self, OrderDetail},
     organizations::{self, Face},
     people,
 };
@@ -92,8 +95,11 @@ impl Operation for SendMessage {
 
     async fn run(self, app: &App, cx: &Cx) -> Result<SentMessages, SendMessageError> {
         let mut tx = app.store().write(cx).await?;
-        let draft = Draft::new(tx.conn(), cx, &self).await?;
+        let mut draft = Draft::new(tx.conn(), cx, &self).await?;
         let people = draft.people(tx.conn(), &self).await?;
+        if self.segment == Segment::Unpaid {
+            draft.look_up_orders(tx.conn(), cx, &people).await?;
+        }
         let samples = people.iter().take(3).map(|to| draft.sample(cx, to));
         let samples = samples.collect::<Result<Vec<_>, _>>()?;
         let messages = people.iter().map(|to| draft.message(cx, to));
@@ -131,6 +137,8 @@ struct Draft {
     face: Face,
     facts: Value,
     ticket_type: Option<TicketTypeId>,
+    /// What was ordered, if it goes to buyers. Whoever only holds a ticket is not told.
+    orders: HashMap<OrderId, OrderDetail>,
     audience: String,
     send_at: Timestamp,
     /// The same for the same words to the same segment.
@@ -185,6 +193,7 @@ impl Draft {
         Ok(Self {
             audience: command.segment.readable(ticket_type_name),
             ticket_type: ticket_type.map(|(id, _)| id),
+            orders: HashMap::new(),
             event,
             template,
             face,
@@ -227,6 +236,24 @@ impl Draft {
         Ok(people)
     }
 
+    async fn look_up_orders(
+        &mut self,
+        conn: &mut PgConnection,
+        cx: &Cx,
+        people: &[Addressee],
+    ) -> Result<(), LookupError> {
+        let source = &self.template.source;
+        if !source.subject.contains("order.") && !source.body.contains("order.") {
+            return Ok(());
+        }
+        let sighted = wording::with_sight(cx);
+        for to in people {
+            let order = orders::detail(conn, &sighted, to.order_id).await?;
+            self.orders.insert(to.order_id, order);
+        }
+        Ok(())
+    }
+
     fn filled(
         &self,
         to: &Addressee,
@@ -234,6 +261,9 @@ impl Draft {
     ) -> Result<delivery::template::Filled, WordingError> {
         let mut facts = self.facts.clone();
         wording::add_recipient(&mut facts, name);
+        if let Some(order) = self.orders.get(&to.order_id) {
+            wording::add_order(&mut facts, order, self.template.language);
+        }
         let own = json!({"order": {"number": to.order_number}, "ticket": {"type": to.ticket_type}});
         if let Value::Object(own) = &own {
             wording::merge(&mut facts, own);
@@ -455,6 +485,28 @@ mod tests {
             }
         }
         (scene, event)
+    }
+
+    #[tokio::test]
+    async fn buyers_who_have_not_paid_are_told_what_is_open() {
+        let (scene, event) = sold().await;
+        let reminding = SendMessage {
+            segment: Segment::Unpaid,
+            subject: None,
+            body: None,
+            template: Some("payment_reminder".to_owned()),
+            ..saying(event.id, "x")
+        };
+        let sent = scene.run(reminding.clone()).await.unwrap();
+        assert_eq!(sent.recipient_count, 1);
+        let text = sent.samples[0].text.as_str();
+        assert!(text.contains("We have not received 25.00 EUR"), "{text}");
+        // Whoever holds a ticket need not be who ordered it, and is not told what was.
+        let to_holders = SendMessage {
+            segment: Segment::All,
+            ..reminding
+        };
+        assert_refused(scene.run(to_holders).await, "placeholder_without_value");
     }
 
     #[tokio::test]
