@@ -14,6 +14,23 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// end at different days.
 pub(crate) const YEARS: std::ops::RangeInclusive<i16> = 1900..=9998;
 
+/// The clock as checks of the running program move it: by the seconds in a file.
+#[cfg(feature = "test-clock")]
+mod test_clock {
+    use std::{fs, path::PathBuf, sync::OnceLock};
+
+    /// By how many seconds the clock is ahead; 0 without the file.
+    pub(super) fn ahead() -> i64 {
+        static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
+        #[expect(clippy::disallowed_methods, reason = "no part of what is installed")]
+        let file = FILE.get_or_init(|| std::env::var_os("EVENTOS_TEST_CLOCK").map(Into::into));
+        let seconds = file.as_ref().and_then(|file| fs::read_to_string(file).ok());
+        seconds
+            .and_then(|text| text.trim().parse().ok())
+            .unwrap_or(0)
+    }
+}
+
 /// An instant in UTC, to the microsecond. JSON: RFC 3339, `2027-02-04T18:00:00Z`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(jiff::Timestamp);
@@ -26,6 +43,9 @@ impl Timestamp {
             reason = "the one place where the clock is read"
         )]
         let now = jiff::Timestamp::now();
+        #[cfg(feature = "test-clock")]
+        return Self::from(now).plus_seconds(test_clock::ahead());
+        #[cfg(not(feature = "test-clock"))]
         Self::from(now)
     }
 

@@ -120,7 +120,14 @@ pub(crate) struct OrganizationConfig {
     pub(crate) currency: Currency,
     /// The zone new venues take; the machine's when left out.
     pub(crate) zone: Option<Zone>,
+    /// The first owner's address: what waits for a decision and mails to the team go there.
+    pub(crate) owner_email: EmailAddress,
+    /// The first owner's name.
+    pub(crate) owner_name: String,
 }
+
+/// The owner's address until there is a real one; nobody reads it.
+pub(crate) const NOBODY: &str = "owner@eventos.invalid";
 
 /// Limits on what one caller may ask for.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -255,6 +262,8 @@ impl Default for OrganizationConfig {
             name: "My organization".to_owned(),
             currency,
             zone: None,
+            owner_email: NOBODY.parse().expect("a plain address"),
+            owner_name: "Owner".to_owned(),
         }
     }
 }

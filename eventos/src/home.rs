@@ -36,8 +36,11 @@ pub(crate) async fn found_first(app: &App, config: &Config) -> Result<bool> {
         slug: defaults.slug.clone(),
         currency: defaults.currency,
         zone: defaults.zone.clone().unwrap_or_else(machine_zone),
-        owner_email: "owner@example.org".parse().expect("a plain address"),
-        owner_name: "Owner".parse().expect("a short name"),
+        owner_email: defaults.owner_email.clone(),
+        owner_name: defaults
+            .owner_name
+            .parse()
+            .context("organization.owner_name does not fit")?,
     };
     Ok(found_organization(app, &command).await?.is_some())
 }

@@ -5,6 +5,9 @@
     reason = "printing is what a command-line program is for"
 )]
 
+#[cfg(all(not(debug_assertions), feature = "test-clock"))]
+compile_error!("test-clock lets a file say what time it is and must not reach a release build");
+
 mod commands;
 mod config;
 mod database;

@@ -26,6 +26,11 @@ pub const KINDS: &[(&str, &str)] = &[
         "event.updated",
         "An event's details changed, such as its time or venue.",
     ),
+    ("member.removed", "A person left the team."),
+    (
+        "member.saved",
+        "A person joined the team, or their details changed.",
+    ),
     ("message.moved", "A message was called off or queued again."),
     ("message.queued", "Messages were queued."),
     ("message_template.saved", "A template got new words."),

@@ -52,6 +52,17 @@ pub(crate) fn judges() -> Result<ExitCode> {
     Ok(all.finish())
 }
 
+/// Lets only the story of workflows be played.
+pub(crate) fn workflow_judges() -> Result<ExitCode> {
+    step("program", || {
+        cargo(&["build", "-p", "eventos", "--all-features"], &[])
+    })?;
+    let mut all = checks::Tally::default();
+    let peers = crate::peers::install()?;
+    checks::workflows(&peers, &program(), &mut all);
+    Ok(all.finish())
+}
+
 /// Lets only the mail servers judge.
 pub(crate) fn mail_judges() -> Result<ExitCode> {
     step("program", || {
@@ -116,6 +127,7 @@ fn judged(all: &mut checks::Tally) -> Result<()> {
     let scratch = scratch()?;
     let program = program();
     checks::mail(&peers, &target().join("debug/examples/hand_over"), all);
+    checks::workflows(&peers, &program, all);
     let empty = Server::start(&program, &scratch.join("empty"), &[])?;
     checks::endpoint(
         &peers,

@@ -3,14 +3,17 @@
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Result;
-use domain::Timestamp;
-use operations::organizations::find_organization;
+use domain::{Actor, Cx, OrganizationId, Timestamp, UserId};
+use operations::{
+    organizations::{ListMembers, find_organization},
+    permission::Role,
+};
 use serde::Serialize;
 use store::embedded::{OWNER, PORT};
 
 use super::quoted;
 use crate::{
-    config::Config,
+    config::{Config, NOBODY},
     database::{Database, NAME},
     home, mail,
 };
@@ -299,6 +302,27 @@ fn backup(config: &Config, database: &Database, findings: &mut Findings) {
     );
 }
 
+/// Tells of an owner whom no mail reaches.
+async fn without_address(
+    app: &operations::App,
+    organization_id: OrganizationId,
+    owner_id: UserId,
+    findings: &mut Findings,
+) {
+    let owner = Actor::Member { user_id: owner_id };
+    let cx = Cx::new(organization_id, owner, Role::Owner.permissions());
+    let Ok(list) = app.run(&cx, ListMembers {}).await else {
+        return findings.fail("team", "cannot be read", "Check that the database answers.");
+    };
+    if list.members.iter().any(|member| member.email == NOBODY) {
+        findings.note(
+            "owner",
+            "no address yet: mails to the team and links to decide reach nobody",
+            format!("eventos member save {NOBODY} --name \"You\" --new-email you@example.org"),
+        );
+    }
+}
+
 /// Clock, organizations and limits of a database that is up to date.
 async fn in_use(config: &Config, database: &Database, findings: &mut Findings) {
     match database.store.clock_skew(Timestamp::now()).await {
@@ -327,6 +351,9 @@ async fn in_use(config: &Config, database: &Database, findings: &mut Findings) {
         Ok(all) => {
             let slugs: Vec<_> = all.iter().map(|(_, slug, _)| slug.as_str()).collect();
             findings.ok("organizations", slugs.join(", "));
+            for (organization_id, _, owner_id) in &all {
+                without_address(&app, *organization_id, *owner_id, findings).await;
+            }
         }
         Err(error) => findings.fail(
             "organizations",

@@ -6,6 +6,7 @@ mod completions;
 mod demo;
 mod doctor;
 mod mcp;
+mod member;
 mod migrate;
 mod serve;
 mod token;
@@ -45,6 +46,8 @@ enum Command {
     Mcp(mcp::Mcp),
     /// Make, list and revoke bearer tokens.
     Token(token::Token),
+    /// List, add, change and remove the people of the team.
+    Member(member::Member),
     /// Check, try, store, start and steer workflows.
     Workflow(workflow::Workflow),
     /// See and decide what waits for a person's word.
@@ -80,6 +83,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
     let quiet = matches!(
         command,
         Command::Token(_)
+            | Command::Member(_)
             | Command::Workflow(_)
             | Command::Approvals(_)
             | Command::Doctor(_)
@@ -95,6 +99,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Serve(serve) => serve.run(config).await,
         Command::Mcp(mcp) => mcp.run(config).await,
         Command::Token(token) => token.run(&config).await,
+        Command::Member(member) => member.run(&config).await,
         Command::Workflow(workflow) => workflow.run(&config).await,
         Command::Approvals(approvals) => approvals.run(&config).await,
         Command::Work(work) => work.run(config).await,

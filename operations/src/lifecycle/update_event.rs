@@ -567,7 +567,10 @@ mod tests {
         scene.run(later).await.unwrap();
         for change in scene.changes().await.iter().rev().take(2) {
             let summary = &change.summary;
-            assert!(summary.ends_with("3 valid tickets were sold for it as it was"), "{summary}");
+            assert!(
+                summary.ends_with("3 valid tickets were sold for it as it was"),
+                "{summary}"
+            );
         }
     }
 

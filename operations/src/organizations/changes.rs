@@ -1,9 +1,12 @@
 //! What can happen to an organization.
 
-use domain::{Change, OrganizationId, Subject};
+use domain::{Change, OrganizationId, Subject, UserId};
 use serde::Serialize;
 
-use crate::field_change::{FieldChange, describe};
+use crate::{
+    field_change::{FieldChange, describe},
+    permission::Role,
+};
 
 /// The organization was founded.
 #[derive(Debug, Serialize)]
@@ -37,5 +40,49 @@ impl Change for OrganizationUpdated {
     }
     fn summary(&self) -> String {
         format!("Changes the organization: {}", describe(&self.changed))
+    }
+}
+
+/// A person joined the team, or their details changed. Neither name nor address is kept here.
+#[derive(Debug, Serialize)]
+pub struct MemberSaved {
+    pub(super) user_id: UserId,
+    pub(super) role: Role,
+    pub(super) is_new: bool,
+    /// What changed: `name`, `email` or `role`.
+    pub(super) changed: Vec<&'static str>,
+}
+
+impl Change for MemberSaved {
+    const KIND: &'static str = "member.saved";
+    fn subject(&self) -> Subject {
+        self.user_id.into()
+    }
+    fn summary(&self) -> String {
+        if self.is_new {
+            return format!("Adds a member as {}", self.role);
+        }
+        format!(
+            "Changes a member, who is {}: {}",
+            self.role,
+            self.changed.join(", ")
+        )
+    }
+}
+
+/// A person left the team.
+#[derive(Debug, Serialize)]
+pub struct MemberRemoved {
+    pub(super) user_id: UserId,
+    pub(super) role: Role,
+}
+
+impl Change for MemberRemoved {
+    const KIND: &'static str = "member.removed";
+    fn subject(&self) -> Subject {
+        self.user_id.into()
+    }
+    fn summary(&self) -> String {
+        format!("Removes a member, who was {}", self.role)
     }
 }

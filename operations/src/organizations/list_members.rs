@@ -13,7 +13,7 @@ use crate::{App, Effect, Operation, permission::Role};
 pub struct ListMembers {}
 
 /// A person in the organization.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Member {
     /// The person.
     pub user_id: UserId,

@@ -170,6 +170,74 @@ pub(crate) async fn members(conn: &mut PgConnection) -> sqlx::Result<Vec<Member>
     .await
 }
 
+/// The member with an address.
+pub(super) async fn member_at(
+    conn: &mut PgConnection,
+    email: &str,
+) -> sqlx::Result<Option<Member>> {
+    sqlx::query_as!(
+        Member,
+        "select member.user_id, users.name, users.email, member.role \
+         from member join users on users.id = member.user_id where lower(users.email) = lower($1)",
+        email
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// How many owners there are besides one member.
+pub(super) async fn other_owners(conn: &mut PgConnection, user_id: UserId) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from member where role = 'owner' and user_id <> $1"#,
+        user_id as _
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Writes down what a member is called, where they are reached and what they may do.
+pub(super) async fn update_member(conn: &mut PgConnection, member: &Member) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update users set name = $2, email = $3 where id = $1 and (name, email) <> ($2, $3)",
+        member.user_id as _,
+        member.name,
+        member.email
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "update member set role = $2 where user_id = $1",
+        member.user_id as _,
+        member.role as _
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Takes a person out of the organization; the person stays, for what they did.
+pub(super) async fn remove_member(conn: &mut PgConnection, user_id: UserId) -> sqlx::Result<()> {
+    sqlx::query!("delete from member where user_id = $1", user_id as _)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Whether a person belongs to another organization. Needs the system role.
+pub(super) async fn belongs_elsewhere(
+    conn: &mut PgConnection,
+    user_id: UserId,
+    organization_id: OrganizationId,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from member where user_id = $1 and organization_id <> $2) as "elsewhere!""#,
+        user_id as _,
+        organization_id as _
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Name and address of a member, or of nobody when they have left.
 pub(crate) async fn member(
     conn: &mut PgConnection,

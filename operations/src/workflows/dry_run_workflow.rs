@@ -110,15 +110,15 @@ impl Operation for DryRunWorkflow {
                 Ok(Value::Object(params))
             }
         })?;
+        let next_starts = definition.next_starts(cx.now, &organization.zone, 5);
         let start = Start {
             run_id: "run_00000000000000000000000000000000".to_owned(),
-            trigger: self.trigger(&definition)?,
+            trigger: self.trigger(&definition, next_starts.first())?,
             params,
             variables: json!({}),
             started_at: cx.now,
             organization,
         };
-        let home = start.organization.zone.clone();
         let mut trial = Trial {
             app,
             cx,
@@ -132,14 +132,19 @@ impl Operation for DryRunWorkflow {
             steps: trial.steps,
             end: end.to_owned(),
             why,
-            next_starts: definition.next_starts(cx.now, &home, 5),
+            next_starts,
         })
     }
 }
 
 impl DryRunWorkflow {
-    /// What would start it: the change if one is given, or if it starts from nothing else.
-    fn trigger(&self, definition: &Definition) -> Result<Value, DryRunWorkflowError> {
+    /// What would start it: the change if one is given, or if it starts from nothing else; the clock, as it will the
+    /// next time; a person.
+    fn trigger(
+        &self,
+        definition: &Definition,
+        next: Option<&NextStart>,
+    ) -> Result<Value, DryRunWorkflowError> {
         let kinds = definition
             .triggers()
             .iter()
@@ -162,7 +167,10 @@ impl DryRunWorkflow {
             (None, Some((kind, _))) if kinds.len() == definition.triggers().len() => {
                 Err(DryRunWorkflowError::ChangeMissing((*kind).clone()))
             }
-            _ => Ok(json!({"kind": "manual"})),
+            _ => Ok(match next.filter(|_| self.params.is_none()) {
+                Some(next) => json!({"kind": "cron", "due_at": next.at}),
+                None => json!({"kind": "manual"}),
+            }),
         }
     }
 }
@@ -496,6 +504,20 @@ steps:
                 .contains("there is no order"),
             "{run:?}"
         );
+    }
+
+    #[tokio::test]
+    async fn what_the_clock_starts_is_tried_as_if_it_were_due() {
+        let scene = Scene::new().await;
+        let weekly = "id: x\ntitle: X\non: [{cron: \"0 9 * * MON\", zone: organization}]\n\
+            steps: [{id: week, set: {from: \"{{ trigger.due_at | day(-7) }}\"}}]\n";
+        let run = DryRunWorkflow {
+            yaml: Some(weekly.to_owned()),
+            ..Default::default()
+        };
+        let run = scene.run(run).await.unwrap();
+        assert_eq!(run.end, "done", "{}", run.why);
+        assert!(run.next_starts[0].local.starts_with("Mon "), "{run:?}");
     }
 
     #[tokio::test]

@@ -27,13 +27,35 @@ fn judged(peers: &Peers, program: &Path) -> Result<String> {
     let mut command = Command::new(&mail.python);
     command
         .arg(crate::root().join("checks/mail.py"))
-        .args(["--smtp", &format!("smtp://127.0.0.1:{}", server.smtp)])
-        .args(["--api", &format!("http://127.0.0.1:{}", server.web)])
+        .args(server.arguments())
         .arg("--program")
         .arg(program)
         .arg("--templates")
         .arg(crate::root().join("delivery/templates"));
-    let finished = process::run(&mut command, &out, "mail", LIMIT)?;
+    last_line(&mut command, &out, "mail")
+}
+
+/// Orders, waiting workflows and mails of the running program, whose clock is moved and which is killed in between.
+pub(crate) fn check_workflows(peers: &Peers, program: &Path, tally: &mut Tally) {
+    tally.check("workflows: by a moved clock, killed in between", || {
+        let mut mail = crate::peers::install_for_mail(peers)?;
+        let out = peers.out("workflows")?;
+        let server = MailServer::start(&mut mail.maildev, &out)?;
+        let mut command = Command::new(&peers.python);
+        command
+            .arg(crate::root().join("checks/workflows.py"))
+            .args(server.arguments())
+            .arg("--program")
+            .arg(program)
+            .arg("--folder")
+            .arg(&out);
+        last_line(&mut command, &out, "workflows")
+    });
+}
+
+/// Runs a judge, and answers with the last line it prints.
+fn last_line(command: &mut Command, out: &Path, name: &str) -> Result<String> {
+    let finished = process::run(command, out, name, LIMIT)?;
     ensure!(
         finished.status.success(),
         "{}\n{}",
@@ -75,6 +97,13 @@ impl MailServer {
             thread::sleep(Duration::from_millis(100));
         }
         Ok(server)
+    }
+
+    /// Where it is, for a judge.
+    fn arguments(&self) -> [String; 4] {
+        let smtp = format!("smtp://127.0.0.1:{}", self.smtp);
+        let api = format!("http://127.0.0.1:{}", self.web);
+        ["--smtp".to_owned(), smtp, "--api".to_owned(), api]
     }
 }
 

@@ -128,7 +128,14 @@ pub(crate) fn main(arguments: &[String]) -> Result<ExitCode> {
     if let Some(name) = &options.story {
         let endpoint = if name == "self" { &fixture } else { &real };
         let office = options.office.as_slice();
-        story::check(&peers, name, endpoint.as_ref(), office, &options.stdio, &mut tally);
+        story::check(
+            &peers,
+            name,
+            endpoint.as_ref(),
+            office,
+            &options.stdio,
+            &mut tally,
+        );
     }
     Ok(tally.finish())
 }
@@ -156,12 +163,24 @@ pub(crate) fn endpoint(peers: &peers::Peers, server: &Server, judges: &Judges, t
         inspector::check(peers, Some(&at("/mcp")), &stdio, tally);
     }
     let office = server.office();
-    story::check(peers, "organizer", Some(&at("/mcp")), &office, &stdio, tally);
+    story::check(
+        peers,
+        "organizer",
+        Some(&at("/mcp")),
+        &office,
+        &stdio,
+        tally,
+    );
 }
 
 /// Whether other programs' mail servers take our mails as they are meant.
 pub(crate) fn mail(peers: &peers::Peers, program: &std::path::Path, tally: &mut Tally) {
     mail::check(peers, program, tally);
+}
+
+/// Whether each mail of a chain of workflows arrives once, whatever happens to the program.
+pub(crate) fn workflows(peers: &peers::Peers, program: &std::path::Path, tally: &mut Tally) {
+    mail::check_workflows(peers, program, tally);
 }
 
 /// Whether the bundle tool accepts a manifest.
