@@ -17,19 +17,19 @@ pub struct Reason {
     pub text: String,
     /// The least role that decides.
     pub decides: Role,
+    /// Whether it is enough that a person has seen the preview and said yes in the conversation with a program.
+    pub is_confirmable: bool,
 }
 
 /// Whether an operation can ever need a person: only these are run dry first.
 pub fn may_ask(operation: &str) -> bool {
     // Not `queue_message`, the step of a workflow that mails: whoever enables the workflow agrees to whom it writes.
-    const ASKING: [&str; 7] = [
+    const ASKING: [&str; 5] = [
         "cancel_event",
         "cancel_order",
         "enable_workflow",
-        "refund_order",
         "save_ticket_type",
         "send_message",
-        "send_segment_message",
     ];
     ASKING.contains(&operation)
 }
@@ -46,6 +46,8 @@ fn of_change(change: &Recorded) -> Option<Reason> {
             code,
             text,
             decides,
+            // What reaches many people cannot be called back, and a program might answer for the person.
+            is_confirmable: code != "writes_to_many",
         })
     };
     let payload = &change.payload;
@@ -121,6 +123,7 @@ mod tests {
             subject,
             summary: String::new(),
             payload,
+            binds: None,
         };
         verdict("x", &json!({}), &[change]).map(|reason| reason.code)
     }
