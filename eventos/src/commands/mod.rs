@@ -12,6 +12,7 @@ mod token;
 mod work;
 mod workflow;
 mod workflow_print;
+mod workflow_webhook;
 
 use std::process::ExitCode;
 
