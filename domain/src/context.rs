@@ -1,6 +1,7 @@
 //! The context of one request: who acts, for which organization, when, and under which conditions.
 
 use std::{
+    collections::HashSet,
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
@@ -168,6 +169,7 @@ pub struct Cx {
     pub checkpoint: Option<Checkpoint>,
     cancelled: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
     recorded: Arc<Mutex<Vec<Recorded>>>,
+    made: Arc<Mutex<HashSet<String>>>,
     entropy: Entropy,
     counter: Arc<AtomicU16>,
 }
@@ -206,6 +208,7 @@ impl Cx {
             checkpoint: None,
             cancelled: None,
             recorded: Arc::default(),
+            made: Arc::default(),
             entropy,
             counter: Arc::default(),
         };
@@ -274,6 +277,7 @@ impl Cx {
         Self {
             mode,
             recorded: Arc::default(),
+            made: Arc::default(),
             ..self.clone()
         }
     }
@@ -314,6 +318,19 @@ impl Cx {
             .extend_from_slice(changes);
     }
 
+    /// A fingerprint of what changes say to a person. The same for another run that would say the same, though that
+    /// one makes other ids and codes.
+    pub fn digest(&self, changes: &[Recorded]) -> [u8; 32] {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        Recorded::digest(changes, &made)
+    }
+
+    /// Notes a code that this request made, and that it would make another one of when run again.
+    pub fn note_made(&self, code: &str) {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.insert(code.to_owned());
+    }
+
     /// A new id, in time order: UUIDv7 (RFC 9562) of `now`, with a counter so that the ids of one request
     /// sort as they were made.
     pub fn new_id<I: Id>(&self) -> I {
@@ -332,7 +349,9 @@ impl Cx {
         let count = self.counter.fetch_add(1, Ordering::Relaxed);
         bytes[..2].copy_from_slice(&count.to_be_bytes());
         let millis = u64::try_from(self.now.as_microseconds() / 1_000).unwrap_or(0);
-        Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
+        let id = Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid();
+        self.note_made(&id.simple().to_string());
+        id
     }
 }
 

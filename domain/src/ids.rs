@@ -177,6 +177,8 @@ ids! {
     WorkflowId "wfl" "a workflow";
     /// Names one run of a workflow.
     WorkflowRunId "run" "a workflow run";
+    /// Names an address under which a workflow is started.
+    WorkflowWebhookId "wwh" "a workflow's webhook";
 }
 
 #[cfg(test)]

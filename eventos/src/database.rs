@@ -165,6 +165,10 @@ impl Database {
                     Ok(count) => tracing::debug!(count, "Forgot old answers"),
                     Err(error) => tracing::warn!(%error, "Old answers could not be forgotten"),
                 }
+                match store.runs().forget_old().await {
+                    Ok(count) => tracing::debug!(?count, "Forgot old runs"),
+                    Err(error) => tracing::warn!(%error, "Old runs could not be forgotten"),
+                }
             }
         })
     }

@@ -47,16 +47,14 @@ pub(crate) async fn found_first(app: &App, config: &Config) -> Result<bool> {
 
 /// The organization commands work on: the one named, else the configured one, else the only one.
 pub(crate) async fn choose(app: &App, config: &Config, wanted: Option<&str>) -> Result<Home> {
-    let all = find_organization(app, wanted).await?;
-    let configured = all
-        .iter()
-        .position(|(_, slug, _)| *slug == config.organization.slug);
-    let chosen = match (all.as_slice(), wanted, configured) {
-        ([only], _, _) => Some(only),
-        (several, None, Some(index)) => several.get(index),
-        _ => None,
-    };
-    let Some((organization_id, slug, owner_id)) = chosen else {
+    let mut all = find_organization(app, wanted).await?;
+    if wanted.is_none() && all.len() > 1 {
+        let configured = find_organization(app, Some(&config.organization.slug)).await?;
+        if !configured.is_empty() {
+            all = configured;
+        }
+    }
+    let [(organization_id, slug, owner_id)] = all.as_slice() else {
         let slugs: Vec<&str> = all.iter().map(|(_, slug, _)| slug.as_str()).collect();
         match wanted {
             Some(wanted) => bail!("there is no organization {wanted:?}"),

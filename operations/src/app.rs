@@ -99,6 +99,12 @@ impl App {
         outcome
     }
 
+    /// Counts a request of a caller; whether it is one too many.
+    pub(crate) fn is_over_limit(&self, caller: &str) -> bool {
+        let limiter = self.limiter.as_ref();
+        limiter.is_some_and(|limiter| limiter.check_key(&caller.to_owned()).is_err())
+    }
+
     async fn run_checked<O: Operation>(
         &self,
         cx: &Cx,
@@ -110,10 +116,7 @@ impl App {
                 needs: O::NEEDS,
             });
         }
-        let over_limit = |limiter: &Arc<DefaultKeyedRateLimiter<String>>| {
-            limiter.check_key(&cx.actor.key()).is_err()
-        };
-        if self.limiter.as_ref().is_some_and(over_limit) {
+        if self.is_over_limit(&cx.actor.key()) {
             return Err(RunError::Limited);
         }
         let mut cx = cx.clone();

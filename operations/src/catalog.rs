@@ -37,6 +37,7 @@ use crate::{
     workflow_runs::{
         CancelWorkflowRun, GetWorkflowRun, ListWorkflowRuns, MoveWorkflowRun, PauseWorkflowRun,
         ResumeWorkflowRun, RetryWorkflowRun, SetRunVariables, SkipWorkflowStep, StartWorkflow,
+        webhooks::{CreateWorkflowWebhook, RevokeWorkflowWebhook},
     },
     workflows::{
         DisableWorkflow, DryRunWorkflow, EnableWorkflow, GetWorkflow, ListWorkflows, SaveWorkflow,
@@ -118,6 +119,8 @@ pub const CATALOG: &[Entry] = &[
     entry::<SkipWorkflowStep>(Workflows, Searchable),
     entry::<SetRunVariables>(Workflows, Searchable),
     entry::<MoveWorkflowRun>(Workflows, Searchable),
+    entry::<CreateWorkflowWebhook>(Workflows, Operators),
+    entry::<RevokeWorkflowWebhook>(Workflows, Operators),
     entry::<SyncLibrary>(Workflows, Operators),
     entry::<ListApprovals>(Workflows, Searchable),
     entry::<GetApproval>(Workflows, Searchable),

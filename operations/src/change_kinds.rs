@@ -8,6 +8,10 @@ pub const KINDS: &[(&str, &str)] = &[
         "A person approved or rejected what was asked.",
     ),
     (
+        "approval.expired",
+        "Nobody decided in time what was asked; nothing is done.",
+    ),
+    (
         "approval.requested",
         "Something waits for a person's decision.",
     ),
@@ -90,5 +94,13 @@ pub const KINDS: &[(&str, &str)] = &[
     (
         "workflow_run.steered",
         "A run was paused, resumed, retried, moved or given other values.",
+    ),
+    (
+        "workflow_webhook.created",
+        "A workflow got an address under which programs outside start it.",
+    ),
+    (
+        "workflow_webhook.revoked",
+        "The address of a workflow stopped working.",
     ),
 ];

@@ -1,4 +1,4 @@
-//! Codes that people read aloud and type: order numbers and ticket codes.
+//! Codes that people read aloud and type: order numbers and ticket codes; and secrets, which nobody does.
 //!
 //! Thirty-two characters without look-alikes (no I, O, 0, 1), five bits each. The last one is a checksum over the
 //! field of 32 elements: each character is multiplied by a different power of the generator of x⁵ + x² + 1, and the
@@ -33,7 +33,7 @@ pub enum CodeError {
     Misread,
 }
 
-/// A new code of so many characters, the checksum included.
+/// A new code of so many characters, the checksum included; noted in the context as made by it.
 pub(crate) fn generate(cx: &Cx, length: usize) -> String {
     let mut bytes = vec![0; length - 1];
     cx.random(&mut bytes);
@@ -41,10 +41,22 @@ pub(crate) fn generate(cx: &Cx, length: usize) -> String {
         *byte &= 31;
     }
     bytes.push(checksum(&bytes));
-    bytes
+    let code: String = bytes
         .iter()
         .map(|value| char::from(ALPHABET[usize::from(*value)]))
-        .collect()
+        .collect();
+    cx.note_made(&code);
+    code
+}
+
+/// 256 random bits in hex behind a prefix, which lets secret scanners find leaked ones. Not noted as made: a secret is
+/// in no change.
+pub(crate) fn secret(cx: &Cx, prefix: &str) -> String {
+    let mut bytes = [0; 32];
+    cx.random(&mut bytes);
+    bytes
+        .iter()
+        .fold(prefix.to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// A code as somebody typed it, in its stored form: case, spaces and hyphens do not matter.

@@ -12,6 +12,7 @@ pub mod change_kinds;
 pub mod codes;
 mod faults;
 pub mod field_change;
+pub mod links;
 pub mod lookup;
 pub mod operation;
 pub mod people;

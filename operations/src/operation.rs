@@ -208,7 +208,7 @@ async fn run_erased<O: Operation>(
 }
 
 /// Takes the character NUL out of all text: nobody means it, and `PostgreSQL` cannot keep it.
-fn drop_nul(input: &mut Value) {
+pub(crate) fn drop_nul(input: &mut Value) {
     match input {
         Value::String(text) => text.retain(|c| c != '\0'),
         Value::Array(items) => items.iter_mut().for_each(drop_nul),

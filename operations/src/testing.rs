@@ -87,6 +87,20 @@ impl Scene {
         found(&self.app, "other").await
     }
 
+    /// Somebody in the organization.
+    pub async fn member(&self, role: &str, name: &str) {
+        let organization = uuid::Uuid::from(self.cx.organization_id);
+        let user = uuid::Uuid::from(self.cx.new_id::<UserId>());
+        let address = name.to_lowercase();
+        let statements = format!(
+            "insert into users (id, email, name, created_at) \
+               values ('{user}', '{address}@scene.example', '{name}', now()); \
+             insert into member (organization_id, user_id, role, created_at) \
+               values ('{organization}', '{user}', '{role}', now())"
+        );
+        self.database.tell(&statements).await;
+    }
+
     /// A venue with a name and the organization's zone.
     pub async fn venue(&self, name: &str) -> Venue {
         let name = Some(name.parse().expect("a short name"));
@@ -143,6 +157,23 @@ impl Scene {
     pub async fn order(&self, event: EventId, quantity: i32) -> OrderDetail {
         let placed = self.run(buying(event, "Regular", quantity)).await;
         placed.expect("enough are left").order
+    }
+
+    /// Unpaid orders of one `Regular` ticket each, by so many people with addresses of their own.
+    pub async fn orders_of(&self, event: EventId, people: std::ops::Range<usize>) {
+        for number in people {
+            let buyer = Buyer {
+                name: format!("Buyer {number}").parse().expect("a name"),
+                email: format!("buyer{number}@example.org")
+                    .parse()
+                    .expect("an address"),
+            };
+            let order = PlaceOrder {
+                buyer,
+                ..buying(event, "Regular", 1)
+            };
+            self.run(order).await.expect("enough are left");
+        }
     }
 
     /// Lets the holder of a ticket in, without the checks of the operation that does it.

@@ -247,7 +247,17 @@ fn declared_changes(folder: &Path, found: &mut Vec<Declared>) {
                 .rev()
                 .skip(1)
                 .find(|line| line.starts_with("/// "));
-            let fields = body.split("\n}").next().unwrap().lines();
+            // What is not serialized is in no payload.
+            let fields = body.split("\n}").next().unwrap();
+            let unseen = |part: &str| {
+                part.split_once('\n')
+                    .map_or("", |(_, rest)| rest)
+                    .to_owned()
+            };
+            let mut parts = fields.split("#[serde(skip)]\n");
+            let first = parts.next().unwrap_or_default().to_owned();
+            let fields = first + &parts.map(unseen).collect::<String>();
+            let fields = fields.lines();
             let field = |line: &str| {
                 let (name, kind) = line.trim().split_once(": ")?;
                 let name = name.rsplit(' ').next()?;

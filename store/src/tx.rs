@@ -88,7 +88,7 @@ impl<'a> WriteTx<'a> {
         if self
             .cx
             .confirmed
-            .is_some_and(|digest| digest != Recorded::digest(&self.changes))
+            .is_some_and(|digest| digest != self.cx.digest(&self.changes))
         {
             return Err(StoreError::PreviewChanged);
         }

@@ -1,6 +1,6 @@
 //! The seam to approvals: which operations a person decides about, asking, and reading the decision.
 
-use domain::{Cx, Recorded, Timestamp, fault::Failure};
+use domain::{Cx, Permission, Recorded, Timestamp, fault::Failure};
 use operations::{App, approvals::policy, catalog};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -103,9 +103,12 @@ impl Approvals for CatalogApprovals {
     }
 }
 
+/// Asking is the engine's own doing, whatever the steps may do.
 async fn run(app: &App, cx: &Cx, name: &str, input: Value) -> Result<Value, Failure> {
+    let may_ask = cx.permissions.with(Permission::ApprovalsRead);
+    let cx = cx.clone().with_permissions(may_ask);
     match catalog::find(name) {
-        Some(entry) => entry.run(app, cx, input, None).await,
+        Some(entry) => entry.run(app, &cx, input, None).await,
         None => Err(unavailable("This EventOS cannot ask people for approval.")),
     }
 }

@@ -91,6 +91,8 @@ pub(crate) struct Execution<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) run: &'a Run,
     pub(crate) held: &'a Held,
+    /// What its steps may do.
+    pub(crate) permissions: Permissions,
     /// Everything written down about its steps, by path.
     pub(crate) steps: BTreeMap<String, StepRecord>,
 }
@@ -165,6 +167,7 @@ impl Engine {
             engine: self,
             run,
             held,
+            permissions: program.needs(),
             steps,
         };
         loop {
@@ -280,14 +283,14 @@ impl Engine {
         }
     }
 
-    /// The context of a run at this moment.
+    /// The context of a run at this moment, for the engine's own writing.
     pub(crate) fn cx(&self, run: &Run, held: &Held) -> Cx {
         let actor = Actor::Workflow {
             run_id: run.lease.run_id,
             workflow: run.workflow.clone(),
             user_id: run.on_behalf_of,
         };
-        let permissions = Permissions::all_for_tokens();
+        let permissions = Permissions::NONE;
         let now = (self.clock)();
         let lost = Arc::clone(&held.lost);
         let mut cx = Cx::at(

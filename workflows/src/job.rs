@@ -1,7 +1,10 @@
 //! Jobs: one operation in the background, with the engine's retries. A job is a run of one step.
 
-use domain::{Cx, Timestamp};
-use operations::workflows::{Action, End, Next, Program, Retry, Step, StepError};
+use domain::{Cx, Permissions, Timestamp};
+use operations::{
+    permission::needed_by_step,
+    workflows::{Action, End, Next, Program, Retry, Step, StepError},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::runs::NewRun;
@@ -67,6 +70,10 @@ impl Program for JobProgram {
 
     fn record_failure(&mut self, _: &str, error: &StepError) {
         self.outcome = Some(Err(error.clone()));
+    }
+
+    fn needs(&self) -> Permissions {
+        needed_by_step(&self.job.operation)
     }
 
     fn next(&self, _: Timestamp) -> Result<Next, StepError> {

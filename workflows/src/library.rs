@@ -1,9 +1,9 @@
 //! The workflows that ship with the program, and bringing them to every organization.
 
-use domain::{Actor, Cx, fault::Failure};
+use domain::{Actor, Cx, OrganizationId, fault::Failure};
 use operations::{
     App, RunError,
-    organizations::find_organization,
+    organizations::organizations_behind,
     permission::Role,
     workflows::{LibraryWorkflow, SyncLibrary},
 };
@@ -48,28 +48,40 @@ pub fn library() -> Vec<LibraryWorkflow> {
     LIBRARY.iter().map(workflow).collect()
 }
 
-/// Brings the library to every organization. Called when a server or a worker starts.
+/// Brings the library to every organization. Called when a server starts.
 pub async fn sync(app: &App) -> Result<(), SyncError> {
-    for (organization_id, slug, _) in find_organization(app, None).await? {
-        let actor = Actor::System {
-            reason: "workflow library",
-        };
-        let cx = Cx::new(organization_id, actor, Role::Manager.permissions());
-        let command = SyncLibrary {
-            workflows: library(),
-        };
-        let done = app.run(&cx, command).await.map_err(|error| match &error {
-            RunError::Operation(fault) => SyncError::Refused(Failure::of(fault).message),
-            other => SyncError::Refused(Failure::of(other).message),
-        })?;
-        if !done.added.is_empty() || !done.updated.is_empty() {
-            tracing::info!(
-                organization.slug = slug,
-                added = done.added.len(),
-                updated = done.updated.len(),
-                "The workflow library is up to date"
-            );
+    let mut last = None;
+    loop {
+        let page = organizations_behind(app, last).await?;
+        for (organization_id, slug) in &page {
+            bring(app, *organization_id, slug).await?;
         }
+        match page.last() {
+            Some((organization_id, _)) => last = Some(*organization_id),
+            None => return Ok(()),
+        }
+    }
+}
+
+async fn bring(app: &App, organization_id: OrganizationId, slug: &str) -> Result<(), SyncError> {
+    let actor = Actor::System {
+        reason: "workflow library",
+    };
+    let cx = Cx::new(organization_id, actor, Role::Manager.permissions());
+    let command = SyncLibrary {
+        workflows: library(),
+    };
+    let done = app.run(&cx, command).await.map_err(|error| match &error {
+        RunError::Operation(fault) => SyncError::Refused(Failure::of(fault).message),
+        other => SyncError::Refused(Failure::of(other).message),
+    })?;
+    if !done.added.is_empty() || !done.updated.is_empty() {
+        tracing::info!(
+            organization.slug = slug,
+            added = done.added.len(),
+            updated = done.updated.len(),
+            "The workflow library is up to date"
+        );
     }
     Ok(())
 }

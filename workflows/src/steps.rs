@@ -3,7 +3,7 @@
 //! Parts of a step that are written down on their own have paths with a `#` (`ask#approval`), which no definition can
 //! name.
 
-use domain::{Checkpoint, Cx, Recorded, Timestamp, context::Mode, fault::Failure};
+use domain::{Checkpoint, Cx, Timestamp, context::Mode, fault::Failure};
 use operations::{
     Effect, Entry, catalog,
     workflows::{Action, Awaited, Step, StepError},
@@ -181,7 +181,7 @@ impl Execution<'_> {
         let Some(reason) = self.engine.approvals.verdict(entry.name, input, &changes) else {
             return Ok(Asked::NotNeeded);
         };
-        let digest = Recorded::digest(&changes);
+        let digest = dry.digest(&changes);
         let request = Request {
             title: entry.title(),
             show: json!({}),
@@ -474,7 +474,8 @@ impl Execution<'_> {
     }
 
     fn cx(&self) -> Cx {
-        self.engine.cx(self.run, self.held)
+        let cx = self.engine.cx(self.run, self.held);
+        cx.with_permissions(self.permissions)
     }
 
     fn checkpoint(&self, path: &str, kind: &'static str, input: &Value) -> Checkpoint {

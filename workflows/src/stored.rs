@@ -1,14 +1,11 @@
 //! The workflows of the database: what organizations have saved and switched on, for the engine.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use domain::{OrganizationId, Timestamp};
 use operations::{
     App,
-    workflows::{self, Definition, Enabled, Program, Start, StepError, Trigger},
+    workflows::{self, Definition, Enabled, Kept, Program, Start, StepError, Trigger},
 };
 use serde_json::{Value, json};
 use store::{
@@ -18,13 +15,10 @@ use store::{
 
 use crate::definitions::{Beginning, Called, Definitions, Reply, Schedule};
 
-/// How many definitions are kept in memory; versions never change, so none grows old.
-const KEPT: usize = 2_000;
-
 /// The workflows of a database.
 pub struct StoredDefinitions {
     app: App,
-    kept: Mutex<HashMap<(OrganizationId, String, i32), Definition>>,
+    kept: Kept,
 }
 
 impl StoredDefinitions {
@@ -32,32 +26,17 @@ impl StoredDefinitions {
     pub fn new(app: App) -> Self {
         Self {
             app,
-            kept: Mutex::default(),
+            kept: Kept::default(),
         }
     }
 
     async fn definition(&self, run: &Run) -> Result<Definition, StepError> {
-        let organization_id = run.lease.organization_id;
-        let key = (organization_id, run.workflow.clone(), run.version);
-        if let Some(kept) = self.kept().get(&key) {
-            return Ok(kept.clone());
-        }
-        let found = workflows::load(&self.app, organization_id, &run.workflow, Some(run.version));
-        let Some((_, definition)) = found.await.map_err(unavailable)? else {
-            return Err(missing(&run.workflow));
-        };
-        let mut kept = self.kept();
-        if kept.len() >= KEPT {
-            kept.clear();
-        }
-        kept.insert(key, definition.clone());
-        Ok(definition)
-    }
-
-    fn kept(
-        &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<(OrganizationId, String, i32), Definition>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        let (organization_id, workflow) = (run.lease.organization_id, &run.workflow);
+        let found = self
+            .kept
+            .definition(&self.app, organization_id, workflow, run.version);
+        let found = found.await.map_err(unavailable)?;
+        found.ok_or_else(|| missing(workflow))
     }
 }
 
@@ -83,7 +62,7 @@ impl Definitions for StoredDefinitions {
             let mut kinds: Vec<String> = changes.iter().map(|change| change.kind.clone()).collect();
             kinds.sort_unstable();
             kinds.dedup();
-            let enabled = workflows::started_by(&self.app, &kinds).await;
+            let enabled = self.kept.started_by(&self.app, &kinds).await;
             let enabled = enabled.map_err(unavailable)?;
             let mut beginnings = Vec::new();
             for (index, change) in changes.iter().enumerate() {
@@ -99,7 +78,7 @@ impl Definitions for StoredDefinitions {
 
     fn schedules(&self) -> Reply<'_, Vec<Schedule>> {
         Box::pin(async move {
-            let enabled = workflows::scheduled(&self.app).await.map_err(unavailable)?;
+            let enabled = self.kept.scheduled(&self.app).await.map_err(unavailable)?;
             Ok(enabled.iter().flat_map(schedules_of).collect())
         })
     }

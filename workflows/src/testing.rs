@@ -2,8 +2,11 @@
 
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 
-use domain::{OrganizationId, Timestamp};
-use operations::workflows::{Action, Awaited, End, Next, Program, Retry, Step, StepError};
+use domain::{OrganizationId, Permissions, Timestamp};
+use operations::{
+    permission::needed_by_step,
+    workflows::{Action, Awaited, End, Next, Program, Retry, Step, StepError},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::runs::{FeedChange, Run};
@@ -89,6 +92,14 @@ impl Program for Script {
 
     fn record_failure(&mut self, path: &str, error: &StepError) {
         self.done.insert(path.to_owned(), Err(error.clone()));
+    }
+
+    fn needs(&self) -> Permissions {
+        let needed = self.lines.iter().map(|line| match &line.what {
+            Do::Operation { name, .. } => needed_by_step(name),
+            _ => Permissions::NONE,
+        });
+        needed.flat_map(Permissions::iter).collect()
     }
 
     fn next(&self, _now: Timestamp) -> Result<Next, StepError> {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use domain::{Timestamp, WorkflowRunId};
-use operations::{App, workflows::StepError};
+use operations::{App, approvals, workflows::StepError};
 use store::{
     Ear, Store,
     runs::{Claim, Lease, Run},
@@ -50,6 +50,8 @@ pub struct Options {
     pub is_woken: bool,
     /// Whether it also turns changes and time into runs.
     pub is_dispatching: bool,
+    /// How often it ends the questions that nobody has decided in time.
+    pub expiring: Duration,
     /// How long running steps may take to end when it is told to stop.
     pub grace: Duration,
     /// Where steps may call.
@@ -69,6 +71,7 @@ impl Options {
             poll: Duration::from_secs(1),
             is_woken: true,
             is_dispatching: true,
+            expiring: Duration::from_mins(1),
             grace: Duration::from_secs(10),
             http: http::Options::default(),
             clock: Arc::new(Timestamp::now),
@@ -137,6 +140,7 @@ impl Worker {
                 listen(&engine, &options),
                 dispatch(&engine, &options),
                 schedule(&engine, &options),
+                expire(&engine, &options),
                 report(&engine),
             )
         });
@@ -362,6 +366,21 @@ async fn schedule(engine: &Engine, options: &Options) {
             tracing::warn!(%error, "Schedules could not be looked at; trying again");
         }
         tokio::time::sleep(options.poll).await;
+    }
+}
+
+/// Ends questions whose time is over. The runs that wait for them go on by their own clock; this is for everybody else.
+async fn expire(engine: &Engine, options: &Options) {
+    if !options.is_dispatching {
+        std::future::pending::<()>().await;
+    }
+    loop {
+        match approvals::expire_due(&engine.app, (engine.clock)()).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "Questions that nobody decided have ended"),
+            Err(error) => tracing::warn!(%error, "Questions could not be ended; trying again"),
+        }
+        tokio::time::sleep(options.expiring).await;
     }
 }
 

@@ -55,6 +55,8 @@ domain::text_enum! {
         DoorBriefing = "door_briefing",
         /// To organizers: mails that could not be delivered.
         FailedMailDigest = "failed_mail_digest",
+        /// To those who decide: what waits for them, with their own link.
+        ApprovalRequest = "approval_request",
         /// To anyone: whatever its sender writes.
         Custom = "custom",
     }
@@ -90,6 +92,7 @@ files! {
     SoldOutAlert "sold_out_alert",
     DoorBriefing "door_briefing",
     FailedMailDigest "failed_mail_digest",
+    ApprovalRequest "approval_request",
     Custom "custom",
 }
 
@@ -129,7 +132,13 @@ impl Builtin {
                 | Self::SoldOutAlert
                 | Self::DoorBriefing
                 | Self::FailedMailDigest
+                | Self::ApprovalRequest
         )
+    }
+
+    /// Whether only EventOS itself sends it, in its own words: people must be able to rely on what it says.
+    pub fn is_reserved(self) -> bool {
+        self == Self::ApprovalRequest
     }
 
     /// Everything that can fill its gaps.
@@ -137,7 +146,7 @@ impl Builtin {
         let mut known = COMMON.iter().map(Gap::placeholder).collect::<Vec<_>>();
         let mut add = |gaps: &[Gap]| known.extend(gaps.iter().map(Gap::placeholder));
         match self {
-            Self::SalesReport | Self::FailedMailDigest => {}
+            Self::SalesReport | Self::FailedMailDigest | Self::ApprovalRequest => {}
             _ => add(EVENT),
         }
         match self {
@@ -152,6 +161,7 @@ impl Builtin {
             Self::LowSalesAlert | Self::SoldOutAlert => add(SALES),
             Self::DoorBriefing => add(DOOR),
             Self::FailedMailDigest => add(FAILED),
+            Self::ApprovalRequest => add(APPROVAL),
             Self::Custom => add(CUSTOM),
         }
         known
@@ -368,6 +378,34 @@ const FAILED: &[Gap] = &[
             {"to": "grace@example.org", "subject": "Tomorrow: Spring Gala", "reason": "the mailbox is full"},
         ])
     }),
+];
+const APPROVAL: &[Gap] = &[
+    Gap("approval.title", "what is to be decided", || {
+        json!("Send “Doors open at 18:00” to 240 people")
+    }),
+    Gap("approval.requested_by", "who asks", || {
+        json!("the token “assistant” of Ada Lovelace")
+    }),
+    Gap("approval.reason", "why a person is asked", || {
+        json!("It writes to 240 people; more than 50 need a person's word.")
+    }),
+    Gap(
+        "approval.preview",
+        "a list of sentences: what would be done",
+        || {
+            json!([
+                "Sends “Doors open at 18:00” to 240 people for “Spring Gala”: everyone with a ticket"
+            ])
+        },
+    ),
+    Gap("approval.until", "until when it can be decided", || {
+        json!("Thu 14 Jan 2027, 10:00 (Berlin)")
+    }),
+    Gap(
+        "approval.link",
+        "the recipient's own link to the page",
+        || json!("https://tickets.example.org/approvals/0190"),
+    ),
 ];
 const CUSTOM: &[Gap] = &[
     Gap(

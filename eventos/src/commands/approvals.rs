@@ -5,19 +5,16 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
 use domain::{ApprovalId, Timestamp};
-use operations::approvals::{
-    Approval, ApprovalStatus, DecideApproval, Decision, GetApproval, ListApprovals,
+use operations::{
+    approvals::{Approval, ApprovalStatus, DecideApproval, Decision, GetApproval, ListApprovals},
+    links::{Link, Links},
 };
 
 use super::{
     Organization,
     acting::{Acting, field, json, refused},
 };
-use crate::{
-    config::Config,
-    home,
-    web::approvals::{Link, Links},
-};
+use crate::{config::Config, home};
 
 /// See and decide what waits for a person's word.
 #[derive(Debug, clap::Args)]
@@ -128,7 +125,7 @@ impl Approvals {
                         user_id: acting.home.owner_id,
                         expires_at: found.expires_at,
                     };
-                    println!("{}/approvals/{}", config.url(), Links::new(key).seal(&link));
+                    println!("{}", Links::new(key).url(&config.url(), &link));
                 }
                 Ok(ExitCode::SUCCESS)
             }

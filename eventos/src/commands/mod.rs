@@ -13,6 +13,7 @@ mod token;
 mod work;
 mod workflow;
 mod workflow_print;
+mod workflow_webhook;
 
 use std::process::ExitCode;
 

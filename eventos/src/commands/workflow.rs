@@ -25,6 +25,7 @@ use super::{
     Organization,
     acting::{Acting, field, json, refused},
     workflow_print::{list, list_runs, plan, steered, switched, timeline, tried},
+    workflow_webhook::Webhook,
 };
 use crate::config::Config;
 
@@ -142,6 +143,8 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Make the address under which programs outside start a workflow, in place of the one before; it is shown once.
+    Webhook(Webhook),
 }
 
 #[derive(Debug, clap::Args)]
@@ -153,10 +156,10 @@ struct OneRun {
 }
 
 #[derive(Debug, Clone, clap::Args)]
-struct Common {
+pub(super) struct Common {
     /// Print JSON.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
     organization: Organization,
 }
@@ -168,7 +171,10 @@ impl Workflow {
         }
         let common = self.command.common().clone();
         let acting = Acting::begin(config, &common.organization, "eventos workflow").await?;
-        let outcome = self.command.act(&acting, common.json).await;
+        let outcome = match self.command {
+            Command::Webhook(webhook) => webhook.act(&acting, &config.url()).await,
+            command => command.act(&acting, common.json).await,
+        };
         acting.end().await?;
         outcome
     }
@@ -199,6 +205,7 @@ impl Command {
             | Self::Skip { common, .. }
             | Self::Enable { common, .. }
             | Self::Disable { common, .. } => common,
+            Self::Webhook(webhook) => &webhook.common,
         }
     }
 

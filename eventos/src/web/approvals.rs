@@ -10,97 +10,15 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
-use domain::{
-    Actor, ApprovalId, Cx, Fault as _, OrganizationId, Permission, Permissions, Timestamp, UserId,
-};
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use domain::{Actor, Cx, Fault as _, Permission, Permissions, Timestamp};
 use operations::{
     App,
     approvals::{Approval, ApprovalStatus, DecideApproval, Decision, find_approval},
+    links::{Link, Links},
 };
 use serde::Deserialize;
-use sha2::Sha256;
-use uuid::Uuid;
 
 use super::escaped;
-
-/// Makes and opens links.
-#[derive(Clone)]
-pub(crate) struct Links {
-    key: [u8; 32],
-}
-
-/// What a link is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Link {
-    pub(crate) organization_id: OrganizationId,
-    pub(crate) approval_id: ApprovalId,
-    pub(crate) user_id: UserId,
-    pub(crate) expires_at: Timestamp,
-}
-
-impl Links {
-    pub(crate) fn new(key: [u8; 32]) -> Self {
-        Self { key }
-    }
-
-    /// The part of the address behind `/approvals/`.
-    pub(crate) fn seal(&self, link: &Link) -> String {
-        let ids = [
-            Uuid::from(link.organization_id),
-            Uuid::from(link.approval_id),
-            Uuid::from(link.user_id),
-        ];
-        let mut text = String::new();
-        for id in ids {
-            let _ = write!(text, "{}", id.simple());
-        }
-        let _ = write!(
-            text,
-            "{:010x}",
-            link.expires_at.as_microseconds() / 1_000_000
-        );
-        let tag = self.tag(&text);
-        for byte in &tag[..16] {
-            let _ = write!(text, "{byte:02x}");
-        }
-        text
-    }
-
-    /// What a link is for; nothing if it was not made here. Whether it has ended is looked at later.
-    pub(crate) fn open(&self, token: &str) -> Option<Link> {
-        if token.len() != 138 || !token.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return None;
-        }
-        let (text, tag) = token.split_at(106);
-        let expected = self.tag(text);
-        let given = (0..16).map(|i| u8::from_str_radix(&tag[2 * i..2 * i + 2], 16).unwrap_or(0));
-        // The same time whatever is wrong.
-        if given
-            .zip(&expected)
-            .fold(0, |difference, (a, b)| difference | (a ^ b))
-            != 0
-        {
-            return None;
-        }
-        let id = |part: usize| Uuid::try_parse(&text[32 * part..32 * part + 32]).ok();
-        let seconds = i64::from_str_radix(&text[96..], 16).ok()?;
-        Some(Link {
-            organization_id: id(0)?.into(),
-            approval_id: id(1)?.into(),
-            user_id: id(2)?.into(),
-            expires_at: Timestamp::from_microseconds(seconds.checked_mul(1_000_000)?),
-        })
-    }
-
-    fn tag(&self, text: &str) -> [u8; 32] {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of any length");
-        mac.update(b"approval link\0");
-        mac.update(text.as_bytes());
-        mac.finalize().into_bytes().into()
-    }
-}
 
 struct Served {
     app: App,
@@ -238,17 +156,56 @@ fn page(approval: &Approval, has_ended: bool, outcome: Option<&str>) -> Response
         "<p class=\"state {tone}\" role=\"status\">{word}</p><h1>{}</h1>",
         escaped(&approval.title)
     );
-    if let Some(outcome) = outcome {
-        let _ = write!(body, "<p class=\"outcome\">{}</p>", escaped(outcome));
+    match outcome {
+        Some(outcome) => {
+            let _ = write!(body, "<p class=\"outcome\">{}</p>", escaped(outcome));
+        }
+        None if !is_open => {
+            let said = said(approval, has_ended);
+            let _ = write!(body, "<p class=\"outcome\">{}</p>", escaped(&said));
+        }
+        None => {}
     }
-    let _ = write!(
-        body,
-        "<p>{}</p>",
-        escaped(&sentence(
-            &format!("{} asks", approval.requested_by),
-            &approval.reason
-        ))
-    );
+    body += &about(approval, is_open);
+    body += &if is_open {
+        form(approval)
+    } else {
+        decided(approval)
+    };
+    respond(StatusCode::OK, &approval.title, &body)
+}
+
+/// What became of a question that can be decided no more, for somebody who comes to it now.
+fn said(approval: &Approval, has_ended: bool) -> String {
+    let ended = utc(approval.expires_at);
+    match approval.status {
+        ApprovalStatus::Pending if has_ended => {
+            "This link works no more, and nothing was done. See what waits with: eventos approvals list"
+                .to_owned()
+        }
+        ApprovalStatus::Pending => String::new(),
+        ApprovalStatus::Approved if approval.result.is_some() => {
+            "It was approved, but could not be done. Whoever runs EventOS can try again: eventos approvals approve"
+                .to_owned()
+        }
+        ApprovalStatus::Approved => "It was approved; there is nothing left for you to do.".to_owned(),
+        ApprovalStatus::Done => "It was approved and is done; there is nothing left for you to do.".to_owned(),
+        ApprovalStatus::Rejected => "It was rejected, and nothing was done.".to_owned(),
+        ApprovalStatus::Expired => format!(
+            "Nobody decided before {ended}, so nothing was done. Whoever asked can ask again."
+        ),
+        ApprovalStatus::Stale => {
+            "What it would do had changed since it was shown, so nothing was done. You have got another mail with what \
+             it would do now."
+                .to_owned()
+        }
+    }
+}
+
+/// What it is about: who asks, what would happen, what else to look at.
+fn about(approval: &Approval, is_open: bool) -> String {
+    let asks = sentence(&format!("{} asks", approval.requested_by), &approval.reason);
+    let mut body = format!("<p>{}</p>", escaped(&asks));
     if !approval.preview.is_empty() {
         let heading = if is_open {
             "This will happen"
@@ -262,11 +219,8 @@ fn page(approval: &Approval, has_ended: bool, outcome: Option<&str>) -> Response
         body.push_str("</ul>");
     }
     if let Some(show) = &approval.show {
-        let _ = write!(
-            body,
-            "<h2>Look at this</h2><pre>{}</pre>",
-            escaped(show.as_str())
-        );
+        let show = escaped(show.as_str());
+        let _ = write!(body, "<h2>Look at this</h2><pre>{show}</pre>");
     }
     if let Some(operation) = &approval.operation {
         let input = serde_json::to_string_pretty(&approval.input).unwrap_or_default();
@@ -277,37 +231,36 @@ fn page(approval: &Approval, has_ended: bool, outcome: Option<&str>) -> Response
             escaped(&input)
         );
     }
-    if is_open {
+    body
+}
+
+fn form(approval: &Approval) -> String {
+    format!(
+        "<form method=\"post\"><label for=\"note\">A note, if you like</label><textarea id=\"note\" name=\"note\" rows=\"2\" maxlength=\"2000\"></textarea>\
+         <div class=\"buttons\"><button class=\"yes\" name=\"decision\" value=\"approved\">Approve</button>\
+         <button name=\"decision\" value=\"rejected\">Reject</button></div></form>\
+         <p class=\"small\">Until {}. It runs once, and only if it still does exactly this.</p>",
+        utc(approval.expires_at),
+    )
+}
+
+/// Who decided, what they noted, and what took its place.
+fn decided(approval: &Approval) -> String {
+    let mut body = String::new();
+    if let (Some(by), Some(at)) = (&approval.decided_by, approval.decided_at) {
+        let (by, at) = (escaped(by), utc(at));
+        let _ = write!(body, "<p class=\"small\">Decided by {by} at {at}.</p>");
+    }
+    if let Some(note) = &approval.note {
+        let _ = write!(body, "<p class=\"small\">Note: {}</p>", escaped(note));
+    }
+    if let Some(again) = approval.replaced_by {
         let _ = write!(
             body,
-            "<form method=\"post\"><label for=\"note\">A note, if you like</label><textarea id=\"note\" name=\"note\" rows=\"2\" maxlength=\"2000\"></textarea>\
-             <div class=\"buttons\"><button class=\"yes\" name=\"decision\" value=\"approved\">Approve</button>\
-             <button name=\"decision\" value=\"rejected\">Reject</button></div></form>\
-             <p class=\"small\">Until {}. It runs once, and only if it still does exactly this.</p>",
-            utc(approval.expires_at),
+            "<p class=\"small\">The new one is <code>{again}</code>; on the server: <code>eventos approvals show {again}</code></p>"
         );
-    } else {
-        if let (Some(by), Some(at)) = (&approval.decided_by, approval.decided_at) {
-            let at = utc(at);
-            let _ = write!(
-                body,
-                "<p class=\"small\">Decided by {} at {at}.</p>",
-                escaped(by)
-            );
-        }
-        if let Some(note) = &approval.note {
-            let _ = write!(body, "<p class=\"small\">Note: {}</p>", escaped(note));
-        }
-        if approval.status == ApprovalStatus::Stale
-            && let Some(again) = approval.replaced_by
-        {
-            let _ = write!(
-                body,
-                "<p class=\"small\">Decide the new one with <code>eventos approvals show {again}</code>, or through its own link.</p>"
-            );
-        }
     }
-    respond(StatusCode::OK, &approval.title, &body)
+    body
 }
 
 fn respond(status: StatusCode, title: &str, body: &str) -> Response {
@@ -323,37 +276,4 @@ fn respond(status: StatusCode, title: &str, body: &str) -> Response {
         (header::CACHE_CONTROL, "no-store"),
     ];
     (status, headers, Html(html)).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn link() -> Link {
-        Link {
-            organization_id: Uuid::from_u128(1).into(),
-            approval_id: Uuid::from_u128(2).into(),
-            user_id: Uuid::from_u128(3).into(),
-            expires_at: "2027-01-11T09:00:00Z".parse().unwrap(),
-        }
-    }
-
-    #[test]
-    fn a_link_opens_only_whole_and_with_its_own_key() {
-        let links = Links::new([7; 32]);
-        let token = links.seal(&link());
-        assert_eq!(links.open(&token), Some(link()));
-        assert_eq!(Links::new([8; 32]).open(&token), None);
-        for place in [0, 40, 70, 100, 110] {
-            let mut bad = token.clone().into_bytes();
-            bad[place] = if bad[place] == b'0' { b'1' } else { b'0' };
-            assert_eq!(
-                links.open(&String::from_utf8(bad).unwrap()),
-                None,
-                "{place}"
-            );
-        }
-        assert_eq!(links.open(&token[1..]), None);
-        assert_eq!(links.open(""), None);
-    }
 }

@@ -1,6 +1,8 @@
-//! What the server answers over HTTP: the MCP endpoint, health, and a page that says how to connect.
+//! What the server answers over HTTP: the MCP endpoint, health, pages for people, and the addresses that start
+//! workflows.
 
-pub(crate) mod approvals;
+mod approvals;
+mod hooks;
 
 use std::sync::Arc;
 
@@ -48,6 +50,7 @@ pub(crate) fn router(
         .route("/readyz", get(ready))
         .with_state(served);
     let pages = pages.merge(approvals::router(app, key)).merge(way_out);
+    let pages = pages.merge(hooks::router(app));
     Ok(pages.merge(mcp_server::router(app.clone(), options)))
 }
 

@@ -122,6 +122,15 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it and waits until it is ready.
     pub(crate) fn start(data: &DataDir, arguments: &[&str]) -> Self {
+        Self::start_with(data, arguments, &[])
+    }
+
+    /// The same with variables in its environment.
+    pub(crate) fn start_with(
+        data: &DataDir,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let address = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
@@ -130,6 +139,7 @@ impl Server {
         let child = data
             .command(&["serve", "--listen", &address.to_string()])
             .args(arguments)
+            .envs(variables.iter().copied())
             .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap())
             .spawn()

@@ -1,7 +1,7 @@
 //! Leaving the decision to a person: what the policy asks for is not run, but kept until somebody has decided through
 //! a channel that no model holds. The answer never has a link or a code in it.
 
-use domain::{Permission, Recorded, context::Mode};
+use domain::{Cx, Permission, Recorded, context::Mode};
 use operations::{
     Effect,
     approvals::{RequestApproval, policy},
@@ -11,19 +11,20 @@ use serde_json::{Value, json};
 
 use super::{Call, answer, boundary, offer::Offer};
 
-/// Whether calls of a tool may end in a question to a person. Destructive ones are confirmed in the conversation.
+/// Whether calls of a tool may end in a question to a person outside the conversation.
 pub(super) fn may_ask(offer: &Offer) -> bool {
-    offer.entry.effect == Effect::Write && policy::may_ask(offer.entry.name)
+    policy::may_ask(offer.entry.name)
 }
 
-/// Asks a person if the policy wants one; otherwise nothing, and the call goes on.
+/// Tries a call that only writes, and leaves it to a person if the policy wants one; otherwise nothing, and the call
+/// goes on. What takes something away is tried, and shown to a person, anyway: see [`super::confirm`].
 pub(super) async fn run(
     call: &Call<'_>,
     offer: &Offer,
-    cx: &domain::Cx,
+    cx: &Cx,
     input: &Value,
 ) -> Option<CallToolResult> {
-    if cx.mode != Mode::Live {
+    if cx.mode != Mode::Live || offer.entry.effect != Effect::Write || !may_ask(offer) {
         return None;
     }
     let trial = cx.in_mode(Mode::DryRun);
@@ -32,8 +33,18 @@ pub(super) async fn run(
         .await;
     // A call that is refused is refused again below, with its own words.
     outcome.ok()?;
-    let recorded: Vec<Recorded> = trial.recorded();
-    policy::verdict(offer.entry.name, input, &recorded)?;
+    leave_to_a_person(call, offer, cx, input, &trial.recorded()).await
+}
+
+/// Keeps a call that would record this until a person has decided, if the policy wants one.
+pub(super) async fn leave_to_a_person(
+    call: &Call<'_>,
+    offer: &Offer,
+    cx: &Cx,
+    input: &Value,
+    recorded: &[Recorded],
+) -> Option<CallToolResult> {
+    let reason = policy::verdict(offer.entry.name, input, recorded)?;
     let mut asking = cx.clone();
     asking.idempotency = None;
     // Asking is EventOS's own doing: whoever may call the tool may also be told that a person decides.
@@ -50,7 +61,7 @@ pub(super) async fn run(
          get by mail. You cannot decide it, and calling {} again does not help. Once approved it runs by itself, \
          exactly as shown. When they say they have decided, look with get_approval {{\"approval\": \"{id}\"}}.",
         asked.reason,
-        answer::bullets(&answer::sentences(&recorded)),
+        answer::bullets(&answer::sentences(recorded)),
         asked.expires_at,
         offer.entry.name,
     );

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Cx, FaultKind, Recorded, context::Mode, fault::Failure};
+use domain::{Cx, FaultKind, context::Mode, fault::Failure};
 use rmcp::{
     ErrorData, ServiceError,
     model::{
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Call, answer, boundary, envelope::Envelope, offer::Offer};
+use super::{Call, answer, approve, boundary, envelope::Envelope, offer::Offer};
 use crate::{keys, server::is_modern};
 
 /// The question's name in the newer era, and the field of its form.
@@ -105,7 +105,7 @@ impl Confirmed<'_> {
             .await;
         let recorded = trial.recorded();
         let agreement = Agreement {
-            digest: Recorded::digest(&recorded),
+            digest: trial.digest(&recorded),
             nonce: self.nonce(),
         };
         match outcome {
@@ -117,6 +117,11 @@ impl Confirmed<'_> {
             // Nothing would be taken away, so there is nothing to ask.
             Ok(_) if recorded.is_empty() => return Ok(self.carry_out(agreement).await.into()),
             Ok(_) => {}
+        }
+        let left =
+            approve::leave_to_a_person(self.call, self.offer, self.cx, &self.input, &recorded);
+        if let Some(asked) = left.await {
+            return Ok(asked.into());
         }
         let sentences = answer::sentences(&recorded);
         let asks = self

@@ -145,9 +145,7 @@ impl Call<'_> {
             cx = cx.in_mode(Mode::DryRun);
         }
         let input = Value::Object(arguments);
-        if approve::may_ask(offer)
-            && let Some(asked) = Box::pin(approve::run(&self, offer, &cx, &input)).await
-        {
+        if let Some(asked) = Box::pin(approve::run(&self, offer, &cx, &input)).await {
             return Ok(asked.into());
         }
         let boundary = boundary(&cx);

@@ -36,7 +36,8 @@ impl Offer {
         let mut output = shape::published(&output);
         if offer.destroys() {
             may_ask_first(&mut output, "confirmation");
-        } else if super::approve::may_ask(&offer) {
+        }
+        if super::approve::may_ask(&offer) {
             may_ask_first(&mut output, "approval");
         }
         offer.tool = Tool::new(entry.name, entry.description(), offer.input())

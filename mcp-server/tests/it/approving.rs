@@ -5,11 +5,11 @@ use operations::{
     CATALOG, Shelf,
     approvals::{DecideApproval, Decision},
     testing::Scene,
-    workflows::scheduled,
+    workflows::Kept,
 };
 use serde_json::json;
 
-use crate::client::{Client, Desk, ERAS, text};
+use crate::client::{Client, Desk, ERAS, Reply, text};
 
 const YAML: &str = "id: weekly\ntitle: Weekly look\non: [{cron: \"0 9 * * MON\"}]\nsteps:\n  - {id: events, operation: list_events}\n";
 
@@ -47,7 +47,11 @@ async fn a_workflow_made_in_a_chat_is_switched_on_by_a_person_only() {
             id.as_str()
         );
         assert!(
-            scheduled(&scene.app).await.unwrap().is_empty(),
+            Kept::default()
+                .scheduled(&scene.app)
+                .await
+                .unwrap()
+                .is_empty(),
             "nothing is on yet"
         );
         for entry in CATALOG
@@ -83,7 +87,10 @@ async fn a_workflow_made_in_a_chat_is_switched_on_by_a_person_only() {
             scene.cx.permissions,
         );
         scene.app.run(&person, decide).await.unwrap();
-        assert_eq!(scheduled(&scene.app).await.unwrap().len(), 1);
+        assert_eq!(
+            Kept::default().scheduled(&scene.app).await.unwrap().len(),
+            1
+        );
         let look = json!({"tool": "get_approval", "arguments": {"approval": id}});
         let done = client.try_call("run_read_tool", look).await.unwrap();
         assert!(
@@ -127,6 +134,44 @@ async fn a_price_that_nobody_has_paid_yet_needs_nobody() {
         .await
         .unwrap();
     assert!(text(&dry).starts_with("Dry run"), "{}", text(&dry));
+}
+
+#[tokio::test]
+async fn a_message_to_many_needs_more_than_a_yes_in_the_conversation() {
+    for era in ERAS {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2_500, 100).await;
+        scene.orders_of(event.id, 0..50).await;
+        let send = |body: &str| {
+            let input = json!({"event": event.id, "segment": "unpaid", "subject": "Please pay",
+                "body": body, "kind": "transactional"});
+            json!({"tool": "send_message", "arguments": input})
+        };
+        let queued = async || {
+            let query = "select count(*) from message where subject = 'Please pay'";
+            scene.database.count(query).await
+        };
+        let agree = Reply::Form(json!({"confirm": true}));
+        let desk = Desk::with([agree.clone(), agree]);
+        let client = Client::of(&scene, era, desk.clone()).await;
+        // Fifty are confirmed in the conversation, ...
+        let few = client.try_call("run_write_tool", send("By Friday.")).await;
+        assert!(!text(&few.unwrap()).contains("a person must decide"));
+        assert_eq!((desk.questions().len(), queued().await), (1, 50));
+        // ... and one more is for a person outside of it: nobody in it is even asked.
+        scene.orders_of(event.id, 50..51).await;
+        let many = client.try_call("run_write_tool", send("By Monday.")).await;
+        let said = text(&many.unwrap());
+        assert!(
+            said.starts_with("Not done: a person must decide."),
+            "{said}"
+        );
+        assert!(said.contains("51 people"), "{said}");
+        assert!(!said.contains("/approvals/"), "no link: {said}");
+        assert_eq!((desk.questions().len(), queued().await), (1, 50));
+        let asked = "select count(*) from approval where status = 'pending'";
+        assert_eq!(scene.database.count(asked).await, 1);
+    }
 }
 
 fn with_dry_run(mut arguments: serde_json::Value) -> serde_json::Value {

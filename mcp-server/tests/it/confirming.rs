@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, Desk, ERAS, Era, Reply, options, owner, params, text};
 
-/// A paid order of two tickets for a new event: its number.
-async fn paid_order(client: &Client) -> String {
+/// An unpaid order of two tickets for a new event: its number. With money in it, cancelling is not for the conversation.
+async fn placed_order(client: &Client) -> String {
     let event = client
         .call("create_event", json!({"title": "Gala", "starts": "2030-02-04T19:00", "online_url": "https://example.org"}))
         .await;
@@ -35,7 +35,11 @@ async fn paid_order(client: &Client) -> String {
             }),
         )
         .await;
-    let number = number(&placed);
+    number(&placed)
+}
+
+async fn paid_order(client: &Client) -> String {
+    let number = placed_order(client).await;
     client
         .call("confirm_payment", json!({"order": number}))
         .await;
@@ -53,7 +57,7 @@ fn number(placed: &Value) -> String {
 }
 
 fn cancelling(number: &str) -> Value {
-    json!({"order": number, "refund": "full"})
+    json!({"order": number})
 }
 
 async fn status(client: &Client, number: &str) -> String {
@@ -75,7 +79,7 @@ async fn does_it_when_the_person_agrees() {
     for era in ERAS {
         let desk = Desk::with([yes()]);
         let client = Client::of(&scene, era, desk.clone()).await;
-        let number = paid_order(&client).await;
+        let number = placed_order(&client).await;
         let result = client
             .try_call("cancel_order", cancelling(&number))
             .await
@@ -87,10 +91,6 @@ async fn does_it_when_the_person_agrees() {
         assert!(
             questions[0].starts_with("Cancel order? ") && questions[0].contains(&number),
             "{questions:?}"
-        );
-        assert!(
-            questions[0].contains("50.00"),
-            "the amount is named: {questions:?}"
         );
         assert!(
             !questions[0].contains("Ada"),
@@ -109,7 +109,7 @@ async fn does_nothing_when_the_person_declines_or_walks_away() {
             Reply::Form(json!({"confirm": false})),
         ] {
             let client = Client::of(&scene, era, Desk::with([reply.clone()])).await;
-            let number = paid_order(&client).await;
+            let number = placed_order(&client).await;
             let before = scene.changes().await.len();
             let result = client
                 .try_call("cancel_order", cancelling(&number))
@@ -125,7 +125,7 @@ async fn does_nothing_when_the_person_declines_or_walks_away() {
                 "{}",
                 text(&result)
             );
-            assert_eq!(status(&client, &number).await, "paid");
+            assert_eq!(status(&client, &number).await, "pending");
             assert_eq!(scene.changes().await.len(), before);
         }
     }
@@ -144,7 +144,7 @@ async fn nobody_answers_for_a_person_who_was_asked() {
         let desk = Desk::with([reply.clone()]);
         let client =
             Client::connect(&scene, owner(&scene), options, Era::Legacy, desk.clone()).await;
-        let number = paid_order(&client).await;
+        let number = placed_order(&client).await;
         let result = client
             .try_call("cancel_order", cancelling(&number))
             .await
@@ -154,12 +154,12 @@ async fn nobody_answers_for_a_person_who_was_asked() {
         assert_eq!(said["confirmation"]["status"], "declined", "{reply:?}");
         assert!(!said.to_string().contains("confirm_token"), "{reply:?}");
         assert!(text(&result).contains("did not answer"), "{reply:?}");
-        assert_eq!(status(&client, &number).await, "paid");
+        assert_eq!(status(&client, &number).await, "pending");
     }
     // A client that turns out to know no questions gets what a client without them gets.
     let desk = Desk::with([Reply::Error(ErrorCode::METHOD_NOT_FOUND)]);
     let client = Client::of(&scene, Era::Legacy, desk).await;
-    let number = paid_order(&client).await;
+    let number = placed_order(&client).await;
     preview(&client, &number).await;
 }
 
@@ -168,7 +168,7 @@ async fn an_answer_that_is_none_is_asked_for_again() {
     let scene = Scene::new().await;
     let desk = Desk::with([Reply::Form(json!({"colour": "red"})), yes()]);
     let client = Client::of(&scene, Era::Modern, desk.clone()).await;
-    let number = paid_order(&client).await;
+    let number = placed_order(&client).await;
     client.call("cancel_order", cancelling(&number)).await;
     assert_eq!(desk.questions().len(), 2);
     assert_eq!(status(&client, &number).await, "cancelled");
@@ -210,9 +210,9 @@ async fn a_client_that_cannot_ask_gets_a_preview_and_a_token_that_works_once() {
     let scene = Scene::new().await;
     for era in ERAS {
         let client = Client::of(&scene, era, Desk::silent()).await;
-        let number = paid_order(&client).await;
+        let number = placed_order(&client).await;
         let token = preview(&client, &number).await;
-        assert_eq!(status(&client, &number).await, "paid");
+        assert_eq!(status(&client, &number).await, "pending");
         let done = client
             .call("cancel_order", with_token(cancelling(&number), &token))
             .await;
@@ -230,7 +230,7 @@ async fn a_client_that_cannot_ask_gets_a_preview_and_a_token_that_works_once() {
 async fn a_token_is_refused_for_anything_else() {
     let scene = Scene::new().await;
     let client = Client::of(&scene, Era::Modern, Desk::silent()).await;
-    let (first, second) = (paid_order(&client).await, paid_order(&client).await);
+    let (first, second) = (placed_order(&client).await, placed_order(&client).await);
     let token = preview(&client, &first).await;
     let before = scene.changes().await.len();
     let refused = async |client: &Client, tool: &str, arguments: Value| {
@@ -306,52 +306,74 @@ async fn a_token_expires() {
     let mut options = options();
     options.confirm_within = Duration::from_secs(1);
     let client = Client::connect(&scene, owner(&scene), options, Era::Modern, Desk::silent()).await;
-    let number = paid_order(&client).await;
+    let number = placed_order(&client).await;
     let token = preview(&client, &number).await;
     tokio::time::sleep(Duration::from_millis(2_100)).await;
     let said = client
         .refused("cancel_order", with_token(cancelling(&number), &token))
         .await;
     assert!(said.contains("\"code\":\"confirmation_expired\""), "{said}");
-    assert_eq!(status(&client, &number).await, "paid");
+    assert_eq!(status(&client, &number).await, "pending");
 }
 
 #[tokio::test]
 async fn what_changed_since_it_was_shown_is_not_done() {
     let scene = Scene::new().await;
     let client = Client::of(&scene, Era::Modern, Desk::silent()).await;
-    let number = paid_order(&client).await;
-    let cancel_event = json!({"event": "gala", "reason": "Storm"});
-    let shown = client.call("cancel_event", cancel_event.clone()).await;
-    let token = shown["confirmation"]["confirm_token"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    // Somebody buys meanwhile, so more people are affected than the person was shown.
+    paid_order(&client).await;
+    let writing = |token: Option<&str>| {
+        let words = json!({"event": "gala", "segment": "all", "subject": "Storm", "body": "We move inside."});
+        let arguments = match token {
+            Some(token) => with_token(words, token),
+            None => words,
+        };
+        json!({"tool": "send_message", "arguments": arguments})
+    };
+    let token = async || {
+        let shown = client.call("run_write_tool", writing(None)).await;
+        let token = &shown["confirmation"]["confirm_token"];
+        token
+            .as_str()
+            .unwrap_or_else(|| panic!("{shown}"))
+            .to_owned()
+    };
+    let first = token().await;
+    // Somebody buys meanwhile, so more people are written to than the person was shown.
     let buyer = json!({"name": "Bob", "email": "bob@example.org"});
     let items = json!([{"ticket_type": "Seat", "quantity": 1}]);
-    let placed = client
-        .call(
-            "place_order",
-            json!({"event": "gala", "items": items, "buyer": buyer}),
-        )
-        .await;
+    let buying = json!({"event": "gala", "items": items, "buyer": buyer});
+    let placed = client.call("place_order", buying).await;
     client
-        .call("confirm_payment", json!({"order": self::number(&placed)}))
+        .call("confirm_payment", json!({"order": number(&placed)}))
         .await;
     let said = client
-        .refused("cancel_event", with_token(cancel_event.clone(), &token))
+        .refused("run_write_tool", writing(Some(&first)))
         .await;
     assert!(said.contains("\"code\":\"preview_changed\""), "{said}");
-    assert_eq!(status(&client, &number).await, "paid");
-    let shown = client.call("cancel_event", cancel_event.clone()).await;
-    let token = shown["confirmation"]["confirm_token"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    client
-        .call("cancel_event", with_token(cancel_event, &token))
-        .await;
+    let second = token().await;
+    let sent = client.call("run_write_tool", writing(Some(&second))).await;
+    assert_eq!(sent["recipient_count"], 2, "{sent}");
+}
+
+#[tokio::test]
+async fn what_moves_money_or_cancels_an_event_is_not_for_the_conversation() {
+    let scene = Scene::new().await;
+    for era in ERAS {
+        // Somebody is there, and would say yes.
+        let desk = Desk::with([yes(), yes()]);
+        let client = Client::of(&scene, era, desk.clone()).await;
+        let number = paid_order(&client).await;
+        for (tool, arguments) in [
+            ("cancel_order", json!({"order": number, "refund": "full"})),
+            ("cancel_event", json!({"event": "gala", "reason": "Storm"})),
+        ] {
+            let asked = client.call(tool, arguments).await;
+            assert_eq!(asked["approval"]["status"], "pending", "{asked}");
+            assert!(asked.get("confirmation").is_none(), "{asked}");
+        }
+        assert!(desk.questions().is_empty(), "{:?}", desk.questions());
+        assert_eq!(status(&client, &number).await, "paid");
+    }
 }
 
 #[tokio::test]
@@ -360,7 +382,7 @@ async fn a_key_makes_a_repeat_safe_without_asking_again() {
     for era in ERAS {
         let desk = Desk::with([yes()]);
         let client = Client::of(&scene, era, desk.clone()).await;
-        let number = paid_order(&client).await;
+        let number = placed_order(&client).await;
         let mut arguments = cancelling(&number);
         arguments["idempotency_key"] = format!("cancel-{number}").into();
         let first = client.call("cancel_order", arguments.clone()).await;
@@ -378,7 +400,7 @@ async fn a_dry_run_asks_nobody_and_a_refusal_comes_first() {
     for era in ERAS {
         let desk = Desk::with([yes(), yes()]);
         let client = Client::of(&scene, era, desk.clone()).await;
-        let number = paid_order(&client).await;
+        let number = placed_order(&client).await;
         let mut arguments = cancelling(&number);
         arguments["dry_run"] = true.into();
         let would = client.call("cancel_order", arguments).await;
@@ -390,7 +412,7 @@ async fn a_dry_run_asks_nobody_and_a_refusal_comes_first() {
             .refused("cancel_order", json!({"order": "K7M2PQX"}))
             .await;
         assert_eq!(desk.questions(), Vec::<String>::new());
-        assert_eq!(status(&client, &number).await, "paid");
+        assert_eq!(status(&client, &number).await, "pending");
     }
 }
 
@@ -411,7 +433,7 @@ async fn question(client: &Client, request: &CallToolRequestParams) -> InputRequ
 async fn a_forged_or_borrowed_state_is_an_error_of_the_protocol() {
     let scene = Scene::new().await;
     let client = Client::of(&scene, Era::Modern, Desk::with([])).await;
-    let (first, second) = (paid_order(&client).await, paid_order(&client).await);
+    let (first, second) = (placed_order(&client).await, placed_order(&client).await);
     let request = params("cancel_order", cancelling(&first));
     let asked = question(&client, &request).await;
     let state = asked.request_state.unwrap();
@@ -448,7 +470,7 @@ async fn a_forged_or_borrowed_state_is_an_error_of_the_protocol() {
         .refused("cancel_order", with_token(cancelling(&first), &state))
         .await;
     assert!(said.contains("confirmation_invalid"), "{said}");
-    assert_eq!(status(&client, &first).await, "paid");
+    assert_eq!(status(&client, &first).await, "pending");
     retry.request_state = Some(state);
     let done = client.service.peer().call_tool_once(retry).await.unwrap();
     assert!(matches!(done, CallToolResponse::Complete(_)));
@@ -467,7 +489,7 @@ const INJECTIONS: &[&str] = &[
 async fn what_buyers_write_is_wrapped_and_marked_as_theirs() {
     let scene = Scene::new().await;
     let client = Client::of(&scene, Era::Modern, Desk::silent()).await;
-    paid_order(&client).await;
+    placed_order(&client).await;
     for name in INJECTIONS {
         let buyer = json!({"name": name, "email": "eve@example.org"});
         let items = json!([{"ticket_type": "Seat", "quantity": 1, "attendees": [{"name": name}]}]);

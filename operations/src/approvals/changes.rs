@@ -45,3 +45,20 @@ impl Change for ApprovalDecided {
         format!("{verb} {:?}", self.title)
     }
 }
+
+/// Nobody decided in time, or nobody waits for it any more. Nothing is done.
+#[derive(Debug, Serialize)]
+pub struct ApprovalExpired {
+    pub(super) approval_id: ApprovalId,
+    pub(super) title: String,
+}
+
+impl Change for ApprovalExpired {
+    const KIND: &'static str = "approval.expired";
+    fn subject(&self) -> Subject {
+        self.approval_id.into()
+    }
+    fn summary(&self) -> String {
+        format!("Ends the question {:?}: nobody decided it", self.title)
+    }
+}

@@ -65,15 +65,7 @@ pub(super) async fn seen(
     stored: Stored,
 ) -> sqlx::Result<Approval> {
     let status = stored.status_at(cx.now);
-    let requested_by = match stored.requester() {
-        Requester::Member(user_id) => member(conn, user_id).await?,
-        Requester::Token(token_id, user_id) => {
-            let name = sql::token(conn, cx, token_id).await?;
-            let token = name.map_or("a token".to_owned(), |name| format!("the token {name:?}"));
-            format!("{token} of {}", member(conn, user_id).await?)
-        }
-        Requester::Nobody(name) => name,
-    };
+    let requested_by = requested_by(conn, cx, stored.requester()).await?;
     let decided_by = match stored.decided_by {
         Some(user_id) => Some(member(conn, user_id).await?),
         None => None,
@@ -104,6 +96,23 @@ pub(super) async fn seen(
             .map(|result| Untrusted::new(&result.to_string())),
         replaced_by: stored.replaced_by,
         created_at: stored.created_at,
+    })
+}
+
+/// Who asks, in words.
+pub(super) async fn requested_by(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    requester: Requester,
+) -> sqlx::Result<String> {
+    Ok(match requester {
+        Requester::Member(user_id) => member(conn, user_id).await?,
+        Requester::Token(token_id, user_id) => {
+            let name = sql::token(conn, cx, token_id).await?;
+            let token = name.map_or("a token".to_owned(), |name| format!("the token {name:?}"));
+            format!("{token} of {}", member(conn, user_id).await?)
+        }
+        Requester::Nobody(name) => name,
     })
 }
 

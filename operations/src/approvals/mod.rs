@@ -1,11 +1,13 @@
 //! Approvals: what waits for a person's decision, and what happens once it is made.
 //!
 //! Owns `approval`. Operations: `request_approval`, `list_approvals`, `get_approval`, `decide_approval`; deciding and
-//! asking are not for models. Changes: `approval.requested`, `approval.decided`. [`policy`] says what needs a person.
+//! asking are not for models. Changes: `approval.requested`, `approval.decided`, `approval.expired`. Workers call
+//! [`expire_due`]. [`policy`] says what needs a person.
 
 mod carry_out;
 pub mod changes;
 mod decide_approval;
+mod expire;
 mod get_approval;
 mod list_approvals;
 mod model;
@@ -14,6 +16,7 @@ mod request_approval;
 mod sql;
 
 pub use decide_approval::{DecideApproval, DecideApprovalError, DecidedApproval, Decision};
+pub use expire::expire_due;
 pub use get_approval::{GetApproval, find_approval};
 pub use list_approvals::ListApprovals;
 pub use model::{Approval, ApprovalStatus};

@@ -139,17 +139,7 @@ impl Stored {
 
     /// Who asked.
     pub(super) fn requester(&self) -> Requester {
-        let text = |name: &str| self.requested_by[name].as_str().unwrap_or_default();
-        let user_id = text("user_id").parse().ok();
-        match (text("type"), user_id) {
-            ("member", Some(user_id)) => Requester::Member(user_id),
-            ("token", Some(user_id)) => match text("token_id").parse() {
-                Ok(token_id) => Requester::Token(token_id, user_id),
-                Err(_) => Requester::Nobody("an unknown token".to_owned()),
-            },
-            ("workflow", _) => Requester::Nobody(format!("the workflow {}", text("workflow"))),
-            _ => Requester::Nobody("EventOS".to_owned()),
-        }
+        Requester::of(&self.requested_by)
     }
 
     /// What they might do when they asked.
@@ -170,6 +160,21 @@ pub(super) enum Requester {
 }
 
 impl Requester {
+    /// From an actor as it is kept.
+    pub(super) fn of(actor: &Value) -> Self {
+        let text = |name: &str| actor[name].as_str().unwrap_or_default();
+        let user_id = text("user_id").parse().ok();
+        match (text("type"), user_id) {
+            ("member", Some(user_id)) => Self::Member(user_id),
+            ("token", Some(user_id)) => match text("token_id").parse() {
+                Ok(token_id) => Self::Token(token_id, user_id),
+                Err(_) => Self::Nobody("an unknown token".to_owned()),
+            },
+            ("workflow", _) => Self::Nobody(format!("the workflow {}", text("workflow"))),
+            _ => Self::Nobody("EventOS".to_owned()),
+        }
+    }
+
     pub(super) fn actor(&self) -> Option<Actor> {
         match self {
             Self::Member(user_id) => Some(Actor::Member { user_id: *user_id }),
@@ -180,6 +185,14 @@ impl Requester {
             Self::Nobody(_) => None,
         }
     }
+}
+
+/// Whether a role decides what is for another, or one above it, to decide.
+pub(super) fn may_decide(decides: Role, role: Role) -> bool {
+    matches!(
+        (decides, role),
+        (_, Role::Owner) | (Role::Manager, Role::Manager)
+    )
 }
 
 /// A fingerprint of an input that does not depend on the order of its fields.

@@ -127,6 +127,7 @@ mod tests {
             subject,
             summary: String::new(),
             payload,
+            binds: None,
         };
         verdict("x", &json!({}), &[change]).map(|reason| reason.code)
     }

@@ -1,21 +1,28 @@
 //! `request_approval`: a person is asked before something is done.
 
 use domain::{
-    Actor, ApprovalId, Cx, Facts, Fault, FaultKind, FaultSpec, Permission, Recorded, Timestamp,
+    Actor, ApprovalId, Cx, Facts, Fault, FaultKind, FaultSpec, Permission, Timestamp,
     WorkflowRunId, context::Mode, fault::Failure,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sqlx::PgConnection;
 use store::{StoreError, WriteTx};
 
 use super::{
     changes::ApprovalRequested,
-    model::{ApprovalStatus, Stored, digest},
+    get_approval::requested_by,
+    model::{ApprovalStatus, Requester, Stored, digest, may_decide},
     policy::{self, Reason},
     sql::{self, New},
 };
-use crate::{App, Effect, Operation, catalog, permission::Role};
+use crate::{
+    App, Effect, Operation, catalog,
+    messages::{Question, ask_to_decide},
+    organizations,
+    permission::Role,
+};
 
 /// Ask a person to decide: about an operation, which is tried first and then kept with its exact input until somebody
 /// agrees, or a plain question. Who asks twice for the same gets the same approval.
@@ -154,7 +161,7 @@ impl Trial {
             .collect();
         preview.dedup();
         Ok(Self {
-            digest: Recorded::digest(&recorded),
+            digest: trial.digest(&recorded),
             reason: policy::verdict(name, input, &recorded),
             preview,
         })
@@ -162,99 +169,169 @@ impl Trial {
 }
 
 impl RequestApproval {
-    /// Writes the question down, unless it is open already.
+    /// Writes the question down and mails it to those who decide, unless it is open already.
     pub(super) async fn ask(
         self,
         tx: &mut WriteTx<'_>,
         cx: &Cx,
         tried: Option<Trial>,
     ) -> Result<(Option<ApprovalRequested>, RequestedApproval), RequestApprovalError> {
-        let operation = self.operation.as_deref();
+        let asking = Asking::of(self, cx, tried)?;
+        let open = asking.open(tx.conn(), cx).await?;
+        let replaces = match open {
+            Some(open) if asking.is_the_same(&open) => return Ok((None, asked_before(open))),
+            open => open.map(|open| open.id),
+        };
+        if let Some(old) = replaces {
+            // What it would do has changed since it was asked: the new question takes its place.
+            sql::settle(tx.conn(), old, ApprovalStatus::Stale, None, None).await?;
+        }
+        let id = cx.new_id::<ApprovalId>();
+        asking.write(tx.conn(), cx, id).await?;
+        if let Some(old) = replaces {
+            sql::settle(tx.conn(), old, ApprovalStatus::Stale, None, Some(id)).await?;
+        }
+        asking.tell(tx.conn(), cx, id).await?;
+        let change = ApprovalRequested {
+            approval_id: id,
+            title: asking.title.clone(),
+            operation: asking.operation.clone(),
+            reason: asking.reason.clone(),
+        };
+        let answer = RequestedApproval {
+            approval: id,
+            title: asking.title,
+            reason: asking.reason,
+            preview: asking.preview,
+            expires_at: asking.expires_at,
+            status: ApprovalStatus::Pending,
+        };
+        Ok((Some(change), answer))
+    }
+}
+
+/// A question with nothing left open.
+struct Asking {
+    title: String,
+    reason: String,
+    operation: Option<String>,
+    input: Value,
+    input_digest: [u8; 32],
+    changes_digest: Option<[u8; 32]>,
+    preview: Vec<String>,
+    show: Value,
+    requester: String,
+    run_id: Option<WorkflowRunId>,
+    path: Option<String>,
+    decides: Role,
+    expires_at: Timestamp,
+}
+
+impl Asking {
+    fn of(
+        request: RequestApproval,
+        cx: &Cx,
+        tried: Option<Trial>,
+    ) -> Result<Self, RequestApprovalError> {
         let policy = tried.as_ref().and_then(|tried| tried.reason.clone());
         let (reason, decides) = match policy {
             Some(policy) => (policy.text, policy.decides),
             None => (
-                self.reason
-                    .unwrap_or_else(|| "It was asked for.".to_owned()),
-                self.decides.unwrap_or(Role::Manager),
+                (request.reason).unwrap_or_else(|| "It was asked for.".to_owned()),
+                request.decides.unwrap_or(Role::Manager),
             ),
         };
         let (preview, changes_digest) = match tried {
             Some(tried) => (tried.preview, Some(tried.digest)),
-            None => (self.preview, None),
+            None => (request.preview, None),
         };
-        let title = question(self.title, operation, &preview)?;
-        let expires_at = self
+        let operation = request.operation;
+        let title = question(request.title, operation.as_deref(), &preview)?;
+        let expires_at = request
             .expires_at
             .unwrap_or_else(|| whole_seconds(cx.now.plus_seconds(PATIENCE)));
         if expires_at <= cx.now {
             return Err(RequestApprovalError::ExpiresInThePast(expires_at));
         }
-        let input = match self.input {
+        let input = match request.input {
             Value::Null => Value::Object(Map::new()),
             input => input,
         };
-        let run_id = run_of(cx);
-        let (input_digest, requester) = (digest(operation, &input), cx.actor.key());
-        let mut replaces = None;
-        if run_id.is_none() && operation.is_some() {
-            let open = sql::open(tx.conn(), cx, &requester, operation, &input_digest).await?;
-            let shown = open
-                .as_ref()
-                .and_then(|open| open.changes_digest.as_deref());
-            if shown.is_some() && shown == changes_digest.as_ref().map(<[u8; 32]>::as_slice) {
-                return Ok((None, open.map(asked_before).ok_or(StoreError::Cancelled)?));
-            }
-            replaces = open.map(|open| open.id);
-        }
-        let approval = cx.new_id::<ApprovalId>();
-        if let Some(old) = replaces {
-            // What it would do has changed since it was asked: the new question takes its place.
-            sql::settle(tx.conn(), old, ApprovalStatus::Stale, None, None).await?;
-        }
-        let path = self
+        let path = request
             .path
             .or_else(|| cx.checkpoint.as_ref().map(|step| step.path.clone()));
-        let new = New {
-            id: approval,
-            title: &title,
-            reason: &reason,
+        let run_id = run_of(cx);
+        Ok(Self {
+            input_digest: digest(operation.as_deref(), &input),
+            requester: cx.actor.key(),
+            path: path.filter(|_| run_id.is_some()),
+            show: request.show,
+            title,
+            reason,
             operation,
-            input: &input,
-            input_digest: &input_digest,
-            changes_digest: changes_digest.as_ref().map(<[u8; 32]>::as_slice),
-            preview: &preview,
-            show: Some(&self.show).filter(|show| !show.is_null()),
-            requested_by: &serde_json::to_value(&cx.actor).expect("an actor is plain data"),
-            requester: &requester,
-            permissions: cx.permissions,
+            input,
+            changes_digest,
+            preview,
             run_id,
-            path: path.as_deref().filter(|_| run_id.is_some()),
             decides,
             expires_at,
-        };
-        sql::insert(tx.conn(), cx, &new).await?;
-        if let Some(old) = replaces {
-            sql::settle(tx.conn(), old, ApprovalStatus::Stale, None, Some(approval)).await?;
+        })
+    }
+
+    fn digest(&self) -> Option<&[u8]> {
+        self.changes_digest.as_ref().map(<[u8; 32]>::as_slice)
+    }
+
+    /// The same requester's open question about the same operation and input. A run asks for itself only.
+    async fn open(&self, conn: &mut PgConnection, cx: &Cx) -> sqlx::Result<Option<Stored>> {
+        if self.run_id.is_some() || self.operation.is_none() {
+            return Ok(None);
         }
-        let change = ApprovalRequested {
-            approval_id: approval,
-            title: title.clone(),
-            operation: self.operation,
-            reason: reason.clone(),
+        let operation = self.operation.as_deref();
+        sql::open(conn, cx, &self.requester, operation, &self.input_digest).await
+    }
+
+    /// Whether an open question shows what this one would show.
+    fn is_the_same(&self, open: &Stored) -> bool {
+        open.changes_digest.is_some() && open.changes_digest.as_deref() == self.digest()
+    }
+
+    async fn write(&self, conn: &mut PgConnection, cx: &Cx, id: ApprovalId) -> sqlx::Result<()> {
+        let new = New {
+            id,
+            title: &self.title,
+            reason: &self.reason,
+            operation: self.operation.as_deref(),
+            input: &self.input,
+            input_digest: &self.input_digest,
+            changes_digest: self.digest(),
+            preview: &self.preview,
+            show: Some(&self.show).filter(|show| !show.is_null()),
+            requested_by: &serde_json::to_value(&cx.actor).expect("an actor is plain data"),
+            requester: &self.requester,
+            permissions: cx.permissions,
+            run_id: self.run_id,
+            path: self.path.as_deref(),
+            decides: self.decides,
+            expires_at: self.expires_at,
         };
-        let status = ApprovalStatus::Pending;
-        Ok((
-            Some(change),
-            RequestedApproval {
-                approval,
-                title,
-                reason,
-                preview,
-                expires_at,
-                status,
-            },
-        ))
+        sql::insert(conn, cx, &new).await
+    }
+
+    /// Mails the question to everybody who may decide it.
+    async fn tell(&self, conn: &mut PgConnection, cx: &Cx, id: ApprovalId) -> sqlx::Result<()> {
+        let mut deciders = organizations::members(conn).await?;
+        deciders.retain(|member| may_decide(self.decides, member.role));
+        let actor = serde_json::to_value(&cx.actor).expect("an actor is plain data");
+        let question = Question {
+            approval_id: id,
+            title: &self.title,
+            reason: &self.reason,
+            requested_by: &requested_by(conn, cx, Requester::of(&actor)).await?,
+            preview: &self.preview,
+            expires_at: self.expires_at,
+        };
+        ask_to_decide(conn, cx, &question, &deciders).await
     }
 }
 
@@ -390,7 +467,10 @@ impl From<sqlx::Error> for RequestApprovalError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Scene, assert_refused};
+    use crate::{
+        messages::testing::{Taken, send_all},
+        testing::{Scene, assert_refused},
+    };
     use serde_json::json;
 
     fn rename(name: &str) -> RequestApproval {
@@ -447,6 +527,155 @@ mod tests {
             (old.status, old.replaced_by),
             (ApprovalStatus::Stale, Some(again.approval))
         );
+    }
+
+    /// The mails that are handed over, after everything that is due.
+    async fn mailed(scene: &Scene) -> Vec<delivery::Email> {
+        let taken = Taken::default();
+        send_all(scene, &taken).await;
+        taken.mails()
+    }
+
+    /// The part of a text that is the secret of a link.
+    fn secret(text: &str) -> &str {
+        let (_, rest) = text.split_once("/approvals/").unwrap();
+        let end = rest.find(|c: char| !c.is_ascii_hexdigit());
+        &rest[..end.unwrap_or(rest.len())]
+    }
+
+    #[tokio::test]
+    async fn those_who_decide_get_a_mail_with_their_own_link_and_nobody_else_sees_one() {
+        let scene = Scene::new().await;
+        scene.published("Spring Gala").await;
+        let roles = [("manager", "Mona"), ("viewer", "Viktor"), ("door", "Dora")];
+        for (role, name) in roles {
+            scene.member(role, name).await;
+        }
+        let token = Actor::Token {
+            token_id: scene.cx.new_id(),
+            user_id: scene.cx.actor.user_id().unwrap(),
+        };
+        let agent = scene
+            .cx
+            .clone()
+            .with_actor(token)
+            .with_permissions(domain::Permissions::all_for_tokens());
+        let asked = scene.app.run(&agent, rename("Nordlicht")).await.unwrap();
+        let mails = mailed(&scene).await;
+        let mut to: Vec<String> = mails
+            .iter()
+            .map(|mail| mail.to.address.to_string())
+            .collect();
+        to.sort_unstable();
+        assert_eq!(to, ["mona@scene.example", "owner@scene.example"]);
+        let links = crate::links::Links::new(crate::messages::testing::KEY);
+        let mut secrets = Vec::new();
+        for mail in &mails {
+            assert!(
+                mail.subject.contains("To decide: Changes the event"),
+                "{}",
+                mail.subject
+            );
+            for text in [&mail.html, &mail.text] {
+                assert!(
+                    text.contains("Nordlicht") && text.contains("a token of Olga Owner"),
+                    "{text}"
+                );
+                assert!(!text.contains(".invalid"), "{text}");
+            }
+            let link = links.open(secret(&mail.text)).unwrap();
+            assert_eq!(secret(&mail.html), secret(&mail.text));
+            let is_owner = link.user_id == scene.cx.actor.user_id().unwrap();
+            assert_eq!(
+                is_owner,
+                mail.to.address.as_str().starts_with("owner"),
+                "a link of their own"
+            );
+            let about = (link.approval_id, link.expires_at, link.organization_id);
+            let expected = (asked.approval, asked.expires_at, scene.cx.organization_id);
+            assert_eq!(about, expected);
+            secrets.push(secret(&mail.text).to_owned());
+        }
+        assert_ne!(secrets[0], secrets[1]);
+        // Nothing that the one who asked can read holds a link, nor does the database.
+        let mut readable = serde_json::to_string(&asked).unwrap();
+        for (operation, input) in [
+            ("list_messages", json!({})),
+            ("list_approvals", json!({})),
+            ("get_approval", json!({"approval": asked.approval})),
+            ("list_changes", json!({})),
+        ] {
+            let entry = catalog::find(operation).unwrap();
+            let answer = entry.run(&scene.app, &agent, input, None).await.unwrap();
+            for message in answer["items"].as_array().into_iter().flatten() {
+                if operation == "list_messages" {
+                    let get = catalog::find("get_message").unwrap();
+                    let input = json!({"message": message["id"]});
+                    let one = get.run(&scene.app, &agent, input, None).await.unwrap();
+                    readable += &one.to_string();
+                }
+            }
+            readable += &answer.to_string();
+        }
+        assert!(
+            readable.contains("To decide: "),
+            "the messages were looked at"
+        );
+        for table in ["message", "change", "approval"] {
+            let rows = scene.database.ask(&format!("select * from {table}")).await;
+            readable += &rows.to_string();
+        }
+        for secret in &secrets {
+            assert!(!readable.contains(secret.as_str()));
+            // Not in parts either: what makes it a secret is its end.
+            assert!(!readable.contains(&secret[secret.len() - 16..]));
+        }
+        assert!(!readable.contains("/approvals/"));
+    }
+
+    #[tokio::test]
+    async fn what_was_decided_before_the_mail_went_out_is_not_asked_about() {
+        let scene = Scene::new().await;
+        let ask = async |title: &str| {
+            let asked = scene.run(RequestApproval::question(title)).await;
+            asked.unwrap().approval
+        };
+        let decide = crate::approvals::DecideApproval {
+            approval: ask("One?").await,
+            decision: crate::approvals::Decision::Rejected,
+            note: None,
+        };
+        scene.run(decide).await.unwrap();
+        ask("Two?").await;
+        let mails = mailed(&scene).await;
+        let subjects: Vec<&str> = mails.iter().map(|mail| mail.subject.as_str()).collect();
+        assert_eq!(subjects, ["To decide: Two?"]);
+    }
+
+    #[tokio::test]
+    async fn asking_twice_mails_once_and_owners_alone_are_asked_what_is_theirs() {
+        let scene = Scene::new().await;
+        scene.member("manager", "Mona").await;
+        scene.published("Spring Gala").await;
+        for _ in 0..2 {
+            let owners = RequestApproval {
+                decides: Some(Role::Owner),
+                ..rename("Nordlicht")
+            };
+            scene.run(owners).await.unwrap();
+        }
+        let mails = mailed(&scene).await;
+        assert_eq!(mails.len(), 1);
+        assert_eq!(mails[0].to.address.as_str(), "owner@scene.example");
+        let german = scene.run(crate::organizations::UpdateOrganization {
+            language: Some(domain::Language::De),
+            ..Default::default()
+        });
+        german.await.unwrap();
+        scene.run(RequestApproval::question("Pay?")).await.unwrap();
+        let mails = mailed(&scene).await;
+        assert_eq!(mails[0].subject, "Zu entscheiden: Pay?");
+        assert!(mails[0].text.contains("Uhr (Berlin)"), "{}", mails[0].text);
     }
 
     #[tokio::test]

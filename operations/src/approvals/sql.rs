@@ -1,6 +1,8 @@
 //! Every query on `approval`, and the two on who asked.
 
-use domain::{ApiTokenId, ApprovalId, Cx, PageRequest, Permissions, Timestamp, UserId};
+use domain::{
+    ApiTokenId, ApprovalId, Cx, OrganizationId, PageRequest, Permissions, Timestamp, UserId,
+};
 use serde_json::Value;
 use sqlx::PgConnection;
 
@@ -159,6 +161,40 @@ pub(super) async fn decide(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// What waits though its time is over, or though its run has ended, whoever's it is. Needs the system role.
+pub(super) async fn due(
+    conn: &mut PgConnection,
+    now: Timestamp,
+) -> sqlx::Result<Vec<(OrganizationId, ApprovalId)>> {
+    let rows = sqlx::query!(
+        "select organization_id, id from approval where status = 'pending' and (expires_at <= $1 \
+           or exists (select from workflow_run run where run.id = approval.run_id and run.finished_at is not null)) \
+         order by expires_at limit 500",
+        now as _,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.organization_id, row.id))
+        .collect())
+}
+
+/// Ends those of them that still wait; their titles.
+pub(super) async fn expire(
+    conn: &mut PgConnection,
+    ids: &[ApprovalId],
+) -> sqlx::Result<Vec<(ApprovalId, String)>> {
+    let ids: Vec<uuid::Uuid> = ids.iter().map(|id| (*id).into()).collect();
+    let rows = sqlx::query!(
+        "update approval set status = 'expired' where id = any ($1) and status = 'pending' returning id, title",
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.title)).collect())
 }
 
 /// What came of an approved one.

@@ -18,6 +18,7 @@ pub use schedule::{Schedule, ScheduleError};
 
 pub(crate) use changes::{EventCreated, EventUpdated};
 pub(crate) use create_event::{link, offered_venue, wanted_slug};
+pub(crate) use model::when;
 pub(crate) use schedule::resolve as resolve_time;
 pub(crate) use sql::{
     NewEvent, StatusMove, free_slug, get, has_prices, insert, insert_series, lock, overlapping,

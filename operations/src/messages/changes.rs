@@ -27,6 +27,9 @@ pub struct MessagesQueued {
     pub(super) suppressed_count: usize,
     /// Those who had this message already.
     pub(super) repeated_count: usize,
+    /// A fingerprint of what it says.
+    #[serde(skip)]
+    pub(super) words: String,
 }
 
 impl Change for MessagesQueued {
@@ -58,6 +61,9 @@ impl Change for MessagesQueued {
             note(self.suppressed_count, "get none because they want none"),
             note(self.repeated_count, "had it already"),
         )
+    }
+    fn binds(&self) -> Option<String> {
+        Some(self.words.clone())
     }
 }
 

@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 use super::{
     model::{NewMessage, StoredAttachment},
     sql,
+    wording::Template,
 };
 use crate::{events::Event, organizations::Face};
 
@@ -51,9 +52,22 @@ pub(super) async fn queue(
 
 /// The key of a message to one address. The address itself is not in it: keys outlive erasure.
 pub(super) fn dedupe_key(prefix: &str, address: &str) -> String {
-    let digest = Sha256::digest(address.to_lowercase());
+    format!("{prefix}/{}", short_digest(&address.to_lowercase()))
+}
+
+/// A fingerprint of what a template says.
+pub(super) fn words(template: &Template) -> String {
+    let source = &template.source;
+    short_digest(&format!(
+        "{}\n{}\n{}",
+        template.name, source.subject, source.body
+    ))
+}
+
+fn short_digest(text: &str) -> String {
+    let digest = Sha256::digest(text);
     let short = digest[..12].iter().map(|byte| format!("{byte:02x}"));
-    format!("{prefix}/{}", short.collect::<String>())
+    short.collect()
 }
 
 /// An event as a file for the calendar of one recipient.

@@ -7,6 +7,7 @@
 //! `save_suppression`, `remove_suppression`, and those of [`webhooks`].
 //! Changes: `message.queued`, `message.moved`, `message_template.saved`, `suppression.saved`, `suppression.removed`.
 
+mod ask_to_decide;
 mod audience;
 mod cancel_message;
 pub mod changes;
@@ -51,3 +52,5 @@ pub use send_message::{Sample, SendMessage, SendMessageError, SentMessages};
 pub use send_test_message::{SendTestMessage, SendTestMessageError, SentTestMessage};
 pub use unsubscribe::{Subscriber, subscriber, token, unsubscribe};
 pub use wording::WordingError;
+
+pub(crate) use ask_to_decide::{Question, ask_to_decide};

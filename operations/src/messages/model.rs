@@ -1,8 +1,8 @@
 //! Messages, templates and suppressions as callers see them.
 
 use domain::{
-    Cx, EventId, Language, MessageChannel, MessageId, MessageKind, OrderId, Permission,
-    SuppressionId, TicketId, Timestamp, Untrusted,
+    ApprovalId, Cx, EventId, Language, MessageChannel, MessageId, MessageKind, OrderId, Permission,
+    SuppressionId, TicketId, Timestamp, Untrusted, UserId,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -207,6 +207,8 @@ pub(crate) struct NewMessage {
     pub(crate) ticket_id: Option<TicketId>,
     pub(crate) dedupe_key: String,
     pub(crate) send_at: Timestamp,
+    /// What the recipient is asked to decide, and as which member; the link to it is made when the mail is sent.
+    pub(crate) decision: Option<(ApprovalId, UserId)>,
 }
 
 /// A file as it is kept with a message.

@@ -89,6 +89,7 @@ impl Operation for QueueMessage {
             recipient_count: queued.ids.len(),
             suppressed_count: queued.suppressed_count,
             repeated_count: queued.repeated_count,
+            words: composing::words(&composer.template),
         };
         let answer = QueuedMessages {
             message_ids: queued.ids,
@@ -108,6 +109,7 @@ impl QueueMessage {
         if !(1..=200).contains(&length) {
             return Err(QueueMessageError::Key { length });
         }
+        wording::not_reserved(&self.template)?;
         self.to.check(self.channel == Some(MessageChannel::Sms))
     }
 }
@@ -193,6 +195,7 @@ impl Composer {
             ticket_id: recipient.ticket_id,
             dedupe_key: dedupe_key(&command.dedupe_key, &recipient.address),
             send_at: command.send_at.unwrap_or(cx.now).max(cx.now),
+            decision: None,
         })
     }
 }
@@ -419,6 +422,10 @@ mod tests {
         };
         for (command, code) in [
             (with(&|c| c.template = "no_such".to_owned()), "not_found"),
+            (
+                with(&|c| c.template = "approval_request".to_owned()),
+                "template_reserved",
+            ),
             (
                 with(&|c| c.event = Some("nowhere".parse().unwrap())),
                 "not_found",

@@ -53,6 +53,7 @@ impl Operation for SaveMessageTemplate {
         if !begins || !name.chars().all(letters) || name.len() > 64 {
             return Err(SaveMessageTemplateError::Name { given: name });
         }
+        wording::not_reserved(&name)?;
         let builtin: Option<Builtin> = name.parse().ok();
         let kind = match (builtin.map(Builtin::kind), self.kind) {
             (Some(kind), Some(wanted)) if kind != wanted => {

@@ -10,7 +10,6 @@ use domain::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
 use store::StoreError;
 
@@ -125,6 +124,7 @@ impl Operation for SendMessage {
             recipient_count: answer.recipient_count,
             suppressed_count: answer.suppressed_count,
             repeated_count: answer.repeated_count,
+            words: composing::words(&draft.template),
         };
         Ok(tx.commit(change, answer).await?)
     }
@@ -300,17 +300,14 @@ impl Draft {
             ticket_id: None,
             dedupe_key: dedupe_key(&self.key, to.address.as_str()),
             send_at: self.send_at,
+            decision: None,
         })
     }
 }
 
 /// The same words about the same event are the same message: asked for twice by mistake, it is sent once.
 fn key(event: &Event, template: &Template) -> String {
-    let source = &template.source;
-    let words = format!("{}\n{}\n{}", template.name, source.subject, source.body);
-    let digest = Sha256::digest(words);
-    let short = digest[..12].iter().map(|byte| format!("{byte:02x}"));
-    format!("event/{}/{}", event.id, short.collect::<String>())
+    format!("event/{}/{}", event.id, composing::words(template))
 }
 
 /// How `send_message` refuses.

@@ -60,11 +60,13 @@ impl Operation for SendTestMessage {
             order_id: None,
             ticket_id: None,
             send_at: cx.now,
+            decision: None,
         };
         let queued = composing::queue(tx.conn(), cx, &[message]).await?;
         if queued.suppressed_count > 0 {
             return Err(SendTestMessageError::Suppressed);
         }
+        let words = composing::words(&template);
         let change = MessagesQueued {
             organization_id: cx.organization_id,
             event_id: None,
@@ -75,6 +77,7 @@ impl Operation for SendTestMessage {
             recipient_count: 1,
             suppressed_count: 0,
             repeated_count: 0,
+            words,
         };
         Ok(tx
             .commit(change, SentTestMessage { message_id: id })

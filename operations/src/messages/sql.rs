@@ -136,22 +136,25 @@ pub(super) async fn queue(
                 "ticket_id": message.ticket_id.map(uuid::Uuid::from),
                 "dedupe_key": message.dedupe_key,
                 "send_at": message.send_at,
+                "approval_id": message.decision.map(|(approval_id, _)| uuid::Uuid::from(approval_id)),
+                "decider_id": message.decision.map(|(_, user_id)| uuid::Uuid::from(user_id)),
             })
         })
         .collect();
     let queued = sqlx::query!(
         r#"insert into message (organization_id, id, template, language, kind, channel, recipient_address, recipient_name,
              subject, html, text, attachments, event_id, order_id, ticket_id, dedupe_key, status, send_at, next_attempt_at,
-             created_at, updated_at)
+             created_at, updated_at, approval_id, decider_id)
            select $1, r.id, r.template, r.language, r.kind, r.channel, r.recipient_address, r.recipient_name, r.subject,
              r.html, r.text, r.attachments, r.event_id, r.order_id, r.ticket_id, r.dedupe_key,
              case when exists (
                select from suppression s where lower(s.address) = lower(r.recipient_address)
                  and (s.scope = 'all' or r.kind = 'marketing')) then 'suppressed' else 'queued' end,
-             r.send_at, r.send_at, $3, $3
+             r.send_at, r.send_at, $3, $3, r.approval_id, r.decider_id
            from jsonb_to_recordset($2) as r(id uuid, template text, language text, kind text, channel text,
              recipient_address text, recipient_name text, subject text, html text, text text, attachments jsonb,
-             event_id uuid, order_id uuid, ticket_id uuid, dedupe_key text, send_at timestamptz)
+             event_id uuid, order_id uuid, ticket_id uuid, dedupe_key text, send_at timestamptz, approval_id uuid,
+             decider_id uuid)
            on conflict do nothing
            returning id, status = 'queued' as "queued!""#,
         cx.organization_id as _,

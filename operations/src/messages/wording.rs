@@ -2,8 +2,8 @@
 
 use delivery::template::{Builtin, Filled, Frame, Placeholder, Source, TemplateError};
 use domain::{
-    Cx, Facts, Fault, FaultKind, FaultSpec, Language, MessageKind, Money, Permission,
-    fault::Candidate,
+    Cx, Facts, Fault, FaultKind, FaultSpec, Language, LocalTime, MessageKind, Money, Permission,
+    Zone, fault::Candidate,
 };
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
@@ -11,7 +11,7 @@ use store::StoreError;
 
 use super::sql;
 use crate::{
-    events::{Event, EventFormat},
+    events::{self, Event, EventFormat},
     lookup::LookupError,
     orders::OrderDetail,
     organizations::Face,
@@ -19,6 +19,10 @@ use crate::{
 
 /// Stands in a stored message where the recipient's own address for unsubscribing is put in when it is sent.
 pub(super) const UNSUBSCRIBE: &str = "https://unsubscribe.invalid/";
+
+/// Stands in a stored message where the recipient's own link to decide is put in when it is sent: whoever reads
+/// messages must not come to hold it.
+pub(super) const DECIDE: &str = "https://decide.invalid/";
 
 /// A template with what is known about it.
 pub(crate) struct Template {
@@ -84,6 +88,16 @@ pub(crate) async fn template(
     }))
 }
 
+/// Refuses a template that people rely on to say what EventOS itself says.
+pub(super) fn not_reserved(name: &str) -> Result<(), WordingError> {
+    if name.parse().is_ok_and(Builtin::is_reserved) {
+        return Err(WordingError::Reserved {
+            template: name.to_owned(),
+        });
+    }
+    Ok(())
+}
+
 /// The facts that fill gaps, as an object. What may be missing is null, so that a template can ask for it.
 pub(super) fn facts(known: &[Placeholder], face: &Face) -> Value {
     let mut facts = json!({});
@@ -94,7 +108,7 @@ pub(super) fn facts(known: &[Placeholder], face: &Face) -> Value {
     facts
 }
 
-fn put(facts: &mut Value, path: &str, value: Value) {
+pub(super) fn put(facts: &mut Value, path: &str, value: Value) {
     let mut place = facts;
     for step in path.split('.') {
         if !place.is_object() {
@@ -127,7 +141,8 @@ pub(super) fn add_recipient(facts: &mut Value, name: &str) {
 pub(super) fn add_event(facts: &mut Value, event: &Event, language: Language) {
     put(facts, "event.title", json!(event.title));
     put(facts, "event.summary", json!(event.summary));
-    put(facts, "event.when", json!(when(event, language)));
+    let when = when(event.starts, &event.zone, language);
+    put(facts, "event.when", json!(when));
     put(facts, "event.place", json!(place(event, language)));
     put(facts, "event.online_link", json!(event.online_url));
 }
@@ -175,7 +190,7 @@ fn money(amount: Money, language: Language) -> String {
 }
 
 /// `Thu 4 Feb 2027, 19:00 (Berlin)`, or `Do., 4. Februar 2027, 19:00 Uhr (Berlin)`.
-fn when(event: &Event, language: Language) -> String {
+pub(super) fn when(at: LocalTime, zone: &Zone, language: Language) -> String {
     const DAYS: [&str; 7] = ["Mo.", "Di.", "Mi.", "Do.", "Fr.", "Sa.", "So."];
     const MONTHS: [&str; 12] = [
         "Januar",
@@ -191,10 +206,10 @@ fn when(event: &Event, language: Language) -> String {
         "November",
         "Dezember",
     ];
-    let civil = event.starts.civil();
+    let civil = at.civil();
     let index = |number: i8| usize::try_from(number - 1).unwrap_or(0);
     match language {
-        Language::En => event.when.clone(),
+        Language::En => events::when(at, zone),
         Language::De => format!(
             "{} {}. {} {}, {:02}:{:02} Uhr ({})",
             DAYS[index(civil.weekday().to_monday_one_offset())],
@@ -203,7 +218,7 @@ fn when(event: &Event, language: Language) -> String {
             civil.year(),
             civil.hour(),
             civil.minute(),
-            event.zone.city()
+            zone.city()
         ),
     }
 }
@@ -277,6 +292,14 @@ pub enum WordingError {
     /// The template cannot be read, uses what nothing fills, or has a link that is not https.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// A template that only EventOS itself uses.
+    #[error(
+        "the template {template:?} is EventOS's own: it is neither reworded nor sent by anybody else"
+    )]
+    Reserved {
+        /// The template.
+        template: String,
+    },
     /// A gap has nothing to fill it.
     #[error("the template {template:?} needs {}, which nothing gives here", .missing.join(", "))]
     NoValue {
@@ -305,6 +328,11 @@ const LINK_NOT_HTTPS: FaultSpec = FaultSpec::new(
     "link_not_https",
     "Use an address that begins with https://, or leave the link out.",
 );
+const RESERVED: FaultSpec = FaultSpec::new(
+    FaultKind::Forbidden,
+    "template_reserved",
+    "Use another name for words of your own.",
+);
 const NO_VALUE: FaultSpec = FaultSpec::new(
     FaultKind::Invalid,
     "placeholder_without_value",
@@ -314,7 +342,13 @@ const NO_VALUE: FaultSpec = FaultSpec::new(
 impl Fault for WordingError {
     fn specs() -> Vec<FaultSpec> {
         let mut specs = LookupError::specs();
-        specs.extend([MALFORMED, UNKNOWN_PLACEHOLDER, LINK_NOT_HTTPS, NO_VALUE]);
+        specs.extend([
+            MALFORMED,
+            UNKNOWN_PLACEHOLDER,
+            LINK_NOT_HTTPS,
+            RESERVED,
+            NO_VALUE,
+        ]);
         specs
     }
 
@@ -326,6 +360,7 @@ impl Fault for WordingError {
                 UNKNOWN_PLACEHOLDER.at("body")
             }
             Self::Template(TemplateError::Link(_)) => LINK_NOT_HTTPS.at("body"),
+            Self::Reserved { .. } => RESERVED.at("template"),
             Self::NoValue { .. } => NO_VALUE.at("vars"),
             Self::Store(error) => error.facts(),
         }

@@ -92,13 +92,18 @@ pub async fn find_organization(
     wanted: Option<&str>,
 ) -> Result<Vec<(OrganizationId, String, UserId)>, StoreError> {
     let mut tx = app.store().system("find an organization").await?;
-    let is_id = wanted.is_some_and(|w| {
-        w.starts_with(OrganizationId::PREFIX) && w.parse::<OrganizationId>().is_ok()
-    });
-    if is_id {
-        let mut all = sql::find(tx.conn(), None).await?;
-        all.retain(|(id, ..)| Some(id.to_string().as_str()) == wanted);
-        return Ok(all);
-    }
-    Ok(sql::find(tx.conn(), wanted).await?)
+    let id = wanted
+        .filter(|wanted| wanted.starts_with(OrganizationId::PREFIX))
+        .and_then(|wanted| wanted.parse::<OrganizationId>().ok());
+    let slug = wanted.filter(|_| id.is_none());
+    Ok(sql::find(tx.conn(), slug, id).await?)
+}
+
+/// The next fifty organizations behind one, with their slugs; none at the end.
+pub async fn organizations_behind(
+    app: &App,
+    last: Option<OrganizationId>,
+) -> Result<Vec<(OrganizationId, String)>, StoreError> {
+    let mut tx = app.store().system("go through the organizations").await?;
+    Ok(sql::behind(tx.conn(), last).await?)
 }

@@ -14,7 +14,7 @@ mod save_member;
 mod sql;
 mod update_organization;
 
-pub use found::{FoundOrganization, find_organization, found_organization};
+pub use found::{FoundOrganization, find_organization, found_organization, organizations_behind};
 pub use get_context::{Context, GetContext};
 pub use list_members::{ListMembers, Member, MemberList};
 pub use model::Organization;

@@ -249,17 +249,19 @@ pub(crate) async fn member(
     Ok(found.map(|row| (row.name, row.email)))
 }
 
-/// Organizations with this slug, or all of them, with an owner of each. Needs the system role.
+/// Organizations with this slug or this id, or the first of all of them, with an owner of each. Needs the system role.
 pub(super) async fn find(
     conn: &mut PgConnection,
     slug: Option<&str>,
+    id: Option<OrganizationId>,
 ) -> sqlx::Result<Vec<(OrganizationId, String, UserId)>> {
     let rows = sqlx::query!(
         "select distinct on (organization.id) organization.id, organization.slug, member.user_id \
          from organization join member on member.organization_id = organization.id and member.role = 'owner' \
-         where $1::text is null or organization.slug = $1 \
+         where ($1::text is null or organization.slug = $1) and ($2::uuid is null or organization.id = $2) \
          order by organization.id, member.created_at limit 50",
-        slug
+        slug,
+        id as _,
     )
     .fetch_all(conn)
     .await?;
@@ -267,4 +269,18 @@ pub(super) async fn find(
         .into_iter()
         .map(|row| (row.id, row.slug, row.user_id))
         .collect())
+}
+
+/// The next organizations behind one, with their slugs. Needs the system role.
+pub(super) async fn behind(
+    conn: &mut PgConnection,
+    last: Option<OrganizationId>,
+) -> sqlx::Result<Vec<(OrganizationId, String)>> {
+    let rows = sqlx::query!(
+        "select id, slug from organization where $1::uuid is null or id > $1 order by id limit 50",
+        last as _
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.slug)).collect())
 }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use store::StoreError;
 
 use super::{changes::TokenCreated, list_tokens::TokenRecord, sql};
-use crate::{App, Effect, Operation, Toolset};
+use crate::{App, Effect, Operation, Toolset, codes};
 
 /// Make a bearer token for a program. The token is shown once; only its hash is kept. It can never do more
 /// than the member who makes it, nor manage members or tokens.
@@ -68,7 +68,7 @@ impl Operation for CreateToken {
         if expires_at <= cx.now {
             return Err(CreateTokenError::ExpiresInThePast(expires_at));
         }
-        let secret = new_secret(cx);
+        let secret = codes::secret(cx, "eos_");
         let token = TokenRecord {
             id: cx.new_id::<ApiTokenId>(),
             name: name.to_string(),
@@ -117,15 +117,6 @@ fn parse_scopes(scopes: &[String]) -> Result<Permissions, CreateTokenError> {
     } else {
         Ok(set)
     }
-}
-
-/// `eos_` and 256 random bits in hex; the prefix lets secret scanners find leaked ones.
-fn new_secret(cx: &Cx) -> String {
-    let mut bytes = [0; 32];
-    cx.random(&mut bytes);
-    bytes
-        .iter()
-        .fold("eos_".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// What is kept of a token. A plain SHA-256 will do: the token has 256 random bits, so there is nothing to guess.

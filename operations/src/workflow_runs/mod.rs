@@ -4,8 +4,9 @@
 //! Works on the engine's `workflow_run`, `workflow_step`, `workflow_wait`. Operations: `start_workflow`,
 //! `list_workflow_runs`, `get_workflow_run`, `cancel_workflow_run`, `pause_workflow_run`, `resume_workflow_run`,
 //! `retry_workflow_run`, `skip_workflow_step`, `set_run_variables`, `move_workflow_run`. Changes:
-//! `workflow_run.started`, `workflow_run.steered`.
+//! `workflow_run.started`, `workflow_run.steered`. [`webhooks`] are how programs outside start a run.
 
+mod begin;
 pub mod changes;
 mod get_workflow_run;
 mod list_workflow_runs;
@@ -16,6 +17,7 @@ mod set_run_variables;
 mod sql;
 mod start_workflow;
 mod steer;
+pub mod webhooks;
 
 pub use get_workflow_run::{GetWorkflowRun, RunStep, WorkflowRunDetail};
 pub use list_workflow_runs::ListWorkflowRuns;

@@ -229,4 +229,18 @@ mod tests {
             .assert_idempotent(RetryWorkflowRun { run, from: None })
             .await;
     }
+
+    #[tokio::test]
+    async fn a_repeated_skip_answers_the_same() {
+        let scene = Scene::new().await;
+        let run = dead(&scene).await;
+        scene
+            .assert_idempotent(SkipWorkflowStep { run, step: None })
+            .await;
+        // Without the key a second one is refused: the run goes on already.
+        assert_refused(
+            scene.run(SkipWorkflowStep { run, step: None }).await,
+            "run_state",
+        );
+    }
 }

@@ -1,15 +1,14 @@
 //! `start_workflow`: a run by hand.
 
-use domain::{Cx, Facts, Fault, FaultKind, FaultSpec, Permission, WorkflowRunId, context::Mode};
+use domain::{Cx, Facts, Fault, FaultKind, FaultSpec, Permission, context::Mode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use store::{StoreError, runs};
+use store::StoreError;
 
 use super::{
-    changes::WorkflowRunStarted,
+    begin::{Start, begin},
     model::{RunStatus, WorkflowRun},
-    sql,
 };
 use crate::{
     App, Effect, Operation,
@@ -55,35 +54,16 @@ impl Operation for StartWorkflow {
             .params()
             .check(&self.params)
             .map_err(StartWorkflowError::Params)?;
-        let trigger = json!({"kind": "manual", "by": cx.actor});
-        let concurrency = found
-            .definition
-            .concurrency(&trigger, &params)
-            .map_err(StartWorkflowError::Key)?;
-        let run = runs::NewRun {
-            organization_id: cx.organization_id,
-            id: cx.new_id::<WorkflowRunId>(),
-            workflow: found.stored.name.clone(),
-            version,
-            definition: None,
-            title: found.definition.title().to_owned(),
+        let start = Start {
+            trigger: json!({"kind": "manual", "by": cx.actor}),
+            params,
             idempotency_key: cx
                 .idempotency
                 .as_ref()
                 .map(|key| format!("{}/{}", cx.actor.key(), key.key)),
-            concurrency: concurrency.map(Into::into),
-            trigger,
-            params,
-            wake_at: cx.now,
-            parent: None,
-            on_behalf_of: cx.actor.user_id(),
-            created_at: cx.now,
         };
-        let started = runs::insert(tx.conn(), &run).await?;
-        let stored = sql::get(tx.conn(), started.run_id).await?;
-        let seen = stored
-            .map(|stored| stored.seen())
-            .ok_or(StoreError::Cancelled)?;
+        let begun = begin::<StartWorkflowError>(tx.conn(), cx, &found, version, start).await?;
+        let seen = begun.run.seen();
         let next = match seen.status {
             RunStatus::Skipped => {
                 "Another run of the same key is alive, so this one was left out.".to_owned()
@@ -94,17 +74,10 @@ impl Operation for StartWorkflow {
                 seen.id
             ),
         };
-        let change = WorkflowRunStarted {
-            run_id: seen.id,
-            workflow: seen.workflow.clone(),
-            title: seen.title.clone(),
-            version,
-        };
         let answer = StartedRun { run: seen, next };
-        Ok(if started.is_new {
-            tx.commit(change, answer).await?
-        } else {
-            tx.unchanged(answer).await?
+        Ok(match begun.change {
+            Some(change) => tx.commit(change, answer).await?,
+            None => tx.unchanged(answer).await?,
         })
     }
 }
@@ -129,12 +102,12 @@ pub enum StartWorkflowError {
     Store(#[from] StoreError),
 }
 
-const NOT_ENABLED: FaultSpec = FaultSpec::new(
+pub(super) const NOT_ENABLED: FaultSpec = FaultSpec::new(
     FaultKind::Conflict,
     "workflow_not_enabled",
     "Switch it on with enable_workflow; dry_run_workflow tries it without.",
 );
-const KEY: FaultSpec = FaultSpec::new(
+pub(super) const KEY: FaultSpec = FaultSpec::new(
     FaultKind::Invalid,
     "concurrency_key_failed",
     "Give params that its key needs, or change the key in the definition.",
@@ -158,6 +131,12 @@ impl Fault for StartWorkflowError {
     }
 }
 
+impl From<StepError> for StartWorkflowError {
+    fn from(error: StepError) -> Self {
+        Self::Key(error)
+    }
+}
+
 impl From<sqlx::Error> for StartWorkflowError {
     fn from(error: sqlx::Error) -> Self {
         Self::Store(error.into())
@@ -171,6 +150,7 @@ pub(super) mod tests {
         testing::{Scene, assert_refused},
         workflows::{EnableWorkflow, SaveWorkflow},
     };
+    use domain::WorkflowRunId;
 
     pub(crate) const GREET: &str = "id: greet\ntitle: Greet\non: [{manual: {params: {name: {type: string, required: true}}}}]\nsteps:\n  - {id: hello, set: {text: \"Hello {{ params.name }}\"}}\n  - {id: call, http: {url: \"https://example.org\"}}\n";
 

@@ -207,4 +207,21 @@ mod tests {
         let run = started(&scene).await;
         scene.assert_idempotent(PauseWorkflowRun { run }).await;
     }
+
+    #[tokio::test]
+    async fn a_repeated_resume_or_cancel_answers_the_same_whatever_happened_since() {
+        let scene = Scene::new().await;
+        let run = started(&scene).await;
+        scene.run(PauseWorkflowRun { run }).await.unwrap();
+        scene.assert_idempotent(ResumeWorkflowRun { run }).await;
+        // Without the key a second one is refused: the run is paused no more.
+        assert_refused(scene.run(ResumeWorkflowRun { run }).await, "run_state");
+        let cx = scene.cx.clone().with_key("cancel");
+        let first = scene.app.run(&cx, CancelWorkflowRun { run }).await.unwrap();
+        let count = scene.changes().await.len();
+        in_state(&scene, run, "done").await;
+        let again = scene.app.run(&cx, CancelWorkflowRun { run }).await.unwrap();
+        assert_eq!((again, scene.changes().await.len()), (first, count));
+        assert_refused(scene.run(CancelWorkflowRun { run }).await, "run_state");
+    }
 }

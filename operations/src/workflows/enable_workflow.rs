@@ -168,7 +168,7 @@ mod tests {
     use crate::{
         approvals::{ApprovalStatus, DecideApproval, Decision, RequestApproval},
         testing::{Scene, assert_refused},
-        workflows::{SaveWorkflow, load, scheduled, started_by},
+        workflows::{Kept, SaveWorkflow, load},
     };
     use domain::Permissions;
     use serde_json::json;
@@ -210,7 +210,8 @@ mod tests {
             })
             .await
             .unwrap();
-        let found = started_by(&scene.app, &["order.paid".to_owned()])
+        let found = Kept::default()
+            .started_by(&scene.app, &["order.paid".to_owned()])
             .await
             .unwrap();
         assert_eq!(
@@ -219,19 +220,29 @@ mod tests {
         );
         assert_eq!(found[0].organization_id, scene.cx.organization_id);
         assert!(
-            started_by(&scene.app, &["order.placed".to_owned()])
+            Kept::default()
+                .started_by(&scene.app, &["order.placed".to_owned()])
                 .await
                 .unwrap()
                 .is_empty()
         );
-        assert_eq!(scheduled(&scene.app).await.unwrap().len(), 1);
+        assert_eq!(
+            Kept::default().scheduled(&scene.app).await.unwrap().len(),
+            1
+        );
         let newest = load(&scene.app, scene.cx.organization_id, "look", Some(2))
             .await
             .unwrap()
             .unwrap();
         assert_eq!(newest.1.title(), "Look again");
         scene.run(disable()).await.unwrap();
-        assert!(scheduled(&scene.app).await.unwrap().is_empty());
+        assert!(
+            Kept::default()
+                .scheduled(&scene.app)
+                .await
+                .unwrap()
+                .is_empty()
+        );
         assert!(
             load(&scene.app, scene.cx.organization_id, "look", None)
                 .await
@@ -267,7 +278,10 @@ mod tests {
         };
         let decided = scene.run(decide).await.unwrap();
         assert_eq!(decided.approval.status, ApprovalStatus::Done, "{decided:?}");
-        assert_eq!(scheduled(&scene.app).await.unwrap().len(), 1);
+        assert_eq!(
+            Kept::default().scheduled(&scene.app).await.unwrap().len(),
+            1
+        );
     }
 
     #[tokio::test]
@@ -288,6 +302,13 @@ mod tests {
         let scene = Scene::new().await;
         saved(&scene).await;
         scene.assert_idempotent(enable(None)).await;
+        let cx = scene.cx.clone().with_key("off");
+        let first = scene.app.run(&cx, disable()).await.unwrap();
+        scene.run(enable(None)).await.unwrap();
+        let again = scene.app.run(&cx, disable()).await.unwrap();
+        assert_eq!(again, first);
+        let on = Kept::default().scheduled(&scene.app).await.unwrap();
+        assert_eq!(on.len(), 1, "the repeat switched nothing off");
         assert!(
             scene
                 .run(enable(None))

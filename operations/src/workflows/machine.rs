@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use domain::Timestamp;
+use domain::{Permissions, Timestamp};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -387,6 +387,10 @@ impl Program for Machine {
     fn record_failure(&mut self, path: &str, error: &StepError) {
         self.outputs.remove(path);
         self.failures.insert(path.to_owned(), error.clone());
+    }
+
+    fn needs(&self) -> Permissions {
+        self.plan.needs()
     }
 
     fn next(&self, now: Timestamp) -> Result<Next, StepError> {

@@ -3,7 +3,7 @@
 //! Owns `workflow`, `workflow_version`, `workflow_trigger`. Operations: `save_workflow`, `list_workflows`,
 //! `get_workflow`, `dry_run_workflow`, `enable_workflow`, `disable_workflow`, `sync_library`. Changes:
 //! `workflow.saved`, `workflow.enabled`, `workflow.disabled`. The engine takes definitions from [`load`],
-//! [`started_by`] and [`scheduled`].
+//! what it has [`Kept`].
 
 pub mod changes;
 mod check;
@@ -44,11 +44,11 @@ pub use problem::Problem;
 pub use program::{Action, Awaited, End, Next, Program, Retry, Step, StepError};
 pub use save_workflow::{SaveWorkflow, SaveWorkflowError, SavedWorkflow};
 pub use schedule::{CatchUp, Schedule};
-pub use stored::{Enabled, load, organization, scheduled, started_by};
+pub use stored::{Enabled, Kept, load, organization};
 pub use sync_library::{LibraryWorkflow, SyncLibrary, SyncLibraryError, SyncedLibrary};
 
 pub(crate) use dry_run_workflow::PARAMS_WRONG;
-pub(crate) use get_workflow::version;
+pub(crate) use get_workflow::{Version, version};
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::Zone;
+use domain::{Permissions, Zone};
 use serde_json::{Map, Value};
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     schedule::Schedule,
     template::Template,
 };
+use crate::permission::needed_by_step;
 
 /// A definition that can be run.
 #[derive(Debug)]
@@ -295,6 +296,12 @@ impl Plan {
         manual.unwrap_or_default()
     }
 
+    /// What its steps need, those that may be left out included.
+    pub(super) fn needs(&self) -> Permissions {
+        let failing = needs(&self.on_failure);
+        needs(&self.steps).iter().chain(failing.iter()).collect()
+    }
+
     /// The steps as an outline, a line for each; those of an `each` are indented below it.
     pub(super) fn outline(&self) -> Vec<String> {
         let mut lines = Vec::new();
@@ -305,6 +312,15 @@ impl Plan {
         }
         lines
     }
+}
+
+fn needs(steps: &[StepPlan]) -> Permissions {
+    let needed = steps.iter().map(|step| match &step.act {
+        Act::Operation { name, .. } => needed_by_step(name),
+        Act::Each { steps, .. } => needs(steps),
+        _ => Permissions::NONE,
+    });
+    needed.flat_map(Permissions::iter).collect()
 }
 
 fn outline(steps: &[StepPlan], indent: &str, lines: &mut Vec<String>) {

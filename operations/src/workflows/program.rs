@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use domain::Timestamp;
+use domain::{Permissions, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -18,6 +18,9 @@ pub trait Program: Send {
 
     /// Tells that a step was given up after its last try. The program may go on (`on_error`) or end as failed.
     fn record_failure(&mut self, path: &str, error: &StepError);
+
+    /// What its steps need, and all that they get.
+    fn needs(&self) -> Permissions;
 
     /// What to do now. Pure: asking twice gives the same answer. `now` is the run's clock at this moment.
     fn next(&self, now: Timestamp) -> Result<Next, StepError>;

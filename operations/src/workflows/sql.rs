@@ -199,7 +199,6 @@ pub(super) struct Enabled {
     pub(super) version: i32,
     pub(super) enabled_by: Option<UserId>,
     pub(super) enabled_at: Timestamp,
-    pub(super) body: String,
 }
 
 /// Enabled workflows of all organizations: those that a change of one of these kinds starts, or those with a schedule.
@@ -211,12 +210,10 @@ pub(super) async fn enabled(
     sqlx::query_as!(
         Enabled,
         r#"select workflow.organization_id, organization.zone, workflow.id as workflow_id, workflow.name,
-             version.version, workflow.enabled_by, enabled_at as "enabled_at!: Timestamp", version.body
+             enabled_version as "version!", workflow.enabled_by, enabled_at as "enabled_at!: Timestamp"
            from workflow
            join organization on organization.id = workflow.organization_id
-           join workflow_version version
-             on version.workflow_id = workflow.id and version.version = workflow.enabled_version
-           where exists (
+           where enabled_version is not null and exists (
              select from workflow_trigger trigger where trigger.workflow_id = workflow.id
                and case when $1::text[] is null then type = 'cron' else trigger.kind = any($1) end)
            order by workflow.id"#,
@@ -224,6 +221,34 @@ pub(super) async fn enabled(
     )
     .fetch_all(conn)
     .await
+}
+
+/// The texts of versions, whoever's they are. Needs the system role.
+pub(super) async fn bodies(
+    conn: &mut PgConnection,
+    wanted: &[(OrganizationId, String, i32)],
+) -> sqlx::Result<Vec<((OrganizationId, String, i32), String)>> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let organizations: Vec<uuid::Uuid> = wanted.iter().map(|key| key.0.into()).collect();
+    let names: Vec<String> = wanted.iter().map(|key| key.1.clone()).collect();
+    let versions: Vec<i32> = wanted.iter().map(|key| key.2).collect();
+    let rows = sqlx::query!(
+        "select workflow.organization_id, workflow.name, version.version, version.body \
+         from unnest($1::uuid[], $2::text[], $3::integer[]) as wanted (organization_id, name, version) \
+         join workflow on workflow.organization_id = wanted.organization_id and workflow.name = wanted.name \
+         join workflow_version version on version.workflow_id = workflow.id and version.version = wanted.version",
+        &organizations,
+        &names,
+        &versions,
+    )
+    .fetch_all(conn)
+    .await?;
+    let row = rows
+        .into_iter()
+        .map(|row| ((row.organization_id, row.name, row.version), row.body));
+    Ok(row.collect())
 }
 
 /// The text of a version of any organization's workflow. Needs the system role.

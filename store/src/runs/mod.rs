@@ -7,6 +7,7 @@
 mod claim;
 mod dispatch;
 mod fire;
+mod forget;
 mod insert;
 mod lease;
 mod steps;
@@ -15,6 +16,7 @@ mod waits;
 pub use claim::{Claim, Health};
 pub use dispatch::{Dispatch, Dispatched, FeedChange, Upcoming};
 pub use fire::{LastFire, Tick};
+pub use forget::Forgotten;
 pub use insert::{Concurrency, NewRun, OnConflict, Started, insert};
 pub use lease::{Finished, Outcome};
 pub use steps::{Emitted, StepRecord};

@@ -10,6 +10,7 @@
 )]
 
 mod feed;
+mod forgetting;
 mod migrations;
 mod transactions;
 mod walls;

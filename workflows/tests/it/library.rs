@@ -280,3 +280,21 @@ async fn an_unpaid_order_is_reminded_of_and_then_expires() {
     assert_eq!(order["status"], "cancelled");
     assert_eq!(house.dead_runs().await, json!([]));
 }
+
+#[tokio::test]
+async fn every_organization_gets_the_library_however_many_there_are() {
+    let scene = Scene::new().await;
+    scene
+        .database
+        .tell(
+            "insert into organization (id, name, slug, currency, zone, created_at, updated_at) \
+             select gen_random_uuid(), 'O', 'o-' || n, 'EUR', 'Europe/Berlin', now(), now() from generate_series(1, 104) n",
+        )
+        .await;
+    workflows::sync_library(&scene.app).await.unwrap();
+    let with =
+        "select count(distinct organization_id) from workflow where name = 'order-confirmation'";
+    assert_eq!(scene.database.count(with).await, 105);
+    workflows::sync_library(&scene.app).await.unwrap();
+    assert_eq!(scene.database.count(with).await, 105);
+}

@@ -109,6 +109,7 @@ impl Stage {
         options.poll = Duration::from_millis(30);
         options.lease = Duration::from_millis(500);
         options.grace = Duration::from_secs(5);
+        options.expiring = Duration::from_millis(30);
         options.per_organization = 1_000;
         options.http.hosts = vec![format!("http://{}", self.outside.host)];
         options.http.secret = Some("secret".to_owned());

@@ -14,8 +14,14 @@ use domain::{Actor, Cx, EmailAddress, MessageChannel, MessageKind, Permissions, 
 use sha2::{Digest as _, Sha256};
 use store::StoreError;
 
-use super::{unsubscribe, wording::UNSUBSCRIBE};
-use crate::App;
+use super::{
+    unsubscribe,
+    wording::{DECIDE, UNSUBSCRIBE},
+};
+use crate::{
+    App,
+    links::{Link, Links},
+};
 use sql::{Claim, Settling};
 
 /// How mails are sent.
@@ -167,6 +173,7 @@ async fn take_up(
         limit = limit.min(left);
     }
     round.suppressed = sql::suppress_due(tx.conn(), now).await?;
+    sql::cancel_decided(tx.conn(), now).await?;
     let until = now.plus_seconds(i64::from(options.lease_seconds));
     let claims = sql::claim(tx.conn(), owner, options.host(), limit, (now, until)).await?;
     tx.commit().await?;
@@ -222,6 +229,11 @@ fn email(options: &Options, claim: &Claim) -> Result<Email, SendError> {
         text = text.replace(UNSUBSCRIBE, &url);
         headers.extend(Email::one_click_unsubscribe(&url));
     }
+    if let Some(link) = claim.link() {
+        let url = Links::new(options.key).url(&options.public_url, &link);
+        html = html.replace(DECIDE, &url);
+        text = text.replace(DECIDE, &url);
+    }
     // Tells other programs that nobody reads answers such as "I am on holiday" (RFC 3834).
     headers.push(("Auto-Submitted".to_owned(), "auto-generated".to_owned()));
     let reply_to = claim
@@ -248,6 +260,18 @@ fn email(options: &Options, claim: &Claim) -> Result<Email, SendError> {
         headers,
         attachments: attachments.collect(),
     })
+}
+
+impl Claim {
+    /// What the recipient's own link is for, if they are asked to decide.
+    fn link(&self) -> Option<Link> {
+        Some(Link {
+            organization_id: self.organization_id,
+            approval_id: self.approval_id?,
+            user_id: self.decider_id?,
+            expires_at: self.decide_until?,
+        })
+    }
 }
 
 /// Writes down how an attempt ended. A sender that was so slow that another took the message up changes nothing.

@@ -1,7 +1,8 @@
 //! Every query that senders make, across organizations, under the system role.
 
 use domain::{
-    MessageChannel, MessageId, MessageKind, OrganizationId, SuppressionId, Timestamp, Untrusted,
+    ApprovalId, MessageChannel, MessageId, MessageKind, OrganizationId, SuppressionId, Timestamp,
+    Untrusted, UserId,
 };
 use sqlx::{PgConnection, types::Json};
 
@@ -25,6 +26,10 @@ pub(super) struct Claim {
     pub(super) created_at: Timestamp,
     pub(super) organization_name: String,
     pub(super) reply_email: Option<String>,
+    /// What its recipient is asked to decide, as which member, and until when.
+    pub(super) approval_id: Option<ApprovalId>,
+    pub(super) decider_id: Option<UserId>,
+    pub(super) decide_until: Option<Timestamp>,
 }
 
 /// One sender at a time counts what was sent lately; held until the transaction ends.
@@ -69,6 +74,20 @@ pub(super) async fn suppress_due(conn: &mut PgConnection, now: Timestamp) -> sql
     Ok(done.rows_affected())
 }
 
+/// Calls off mails that are due and ask about what was decided meanwhile, or can be decided no more.
+pub(super) async fn cancel_decided(conn: &mut PgConnection, now: Timestamp) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update message set status = 'cancelled', lease_owner = null, lease_until = null, updated_at = $1
+         where (status = 'queued' and next_attempt_at <= $1 or status = 'sending' and lease_until < $1)
+           and exists (select from approval a
+             where a.id = message.approval_id and (a.status <> 'pending' or a.expires_at <= $1))",
+        now as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Takes up messages that are due, people's own business before news. Those that another sender is taking up at this
 /// moment are passed over; those whose sender has not been heard of in time are taken up again.
 pub(super) async fn claim(
@@ -94,7 +113,8 @@ pub(super) async fn claim(
              message.recipient_name, message.subject, message.html, message.text,
              message.attachments as "attachments: Json<Vec<StoredAttachment>>", message.attempts,
              message.message_id as "message_id!", message.created_at, organization.name as organization_name,
-             organization.reply_email"#,
+             organization.reply_email, message.approval_id, message.decider_id,
+             (select expires_at from approval where approval.id = message.approval_id) as "decide_until: Timestamp""#,
         owner,
         host,
         limit,

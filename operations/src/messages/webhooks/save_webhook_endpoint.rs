@@ -11,7 +11,7 @@ use super::{
     model::{EndpointStatus, WebhookEndpoint},
     sql::{self, EndpointRow},
 };
-use crate::{App, Effect, Operation, lookup::LookupError};
+use crate::{App, Effect, Operation, codes, lookup::LookupError};
 
 domain::text_enum! {
     /// Replacing the secret that signs.
@@ -157,13 +157,8 @@ impl SaveWebhookEndpoint {
     }
 }
 
-/// `whsec_` and 256 random bits in hex; the prefix lets secret scanners find leaked ones.
 fn new_secret(cx: &Cx) -> String {
-    let mut bytes = [0; 32];
-    cx.random(&mut bytes);
-    bytes.iter().fold("whsec_".to_owned(), |text, byte| {
-        format!("{text}{byte:02x}")
-    })
+    codes::secret(cx, "whsec_")
 }
 
 #[cfg(test)]
