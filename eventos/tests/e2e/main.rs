@@ -9,3 +9,4 @@ mod crashes;
 mod mailing;
 mod program;
 mod serving;
+mod surveying;

@@ -22,10 +22,11 @@ pub struct Reason {
 /// Whether an operation can ever need a person: only these are run dry first.
 pub fn may_ask(operation: &str) -> bool {
     // Not `queue_message`, the step of a workflow that mails: whoever enables the workflow agrees to whom it writes.
-    const ASKING: [&str; 7] = [
+    const ASKING: [&str; 8] = [
         "cancel_event",
         "cancel_order",
         "enable_workflow",
+        "erase_personal_data",
         "refund_order",
         "save_ticket_type",
         "send_message",
@@ -81,6 +82,12 @@ fn of_change(change: &Recorded) -> Option<Reason> {
             let text = "A workflow would act by itself from then on.".to_owned();
             reason("enables_workflow", Role::Manager, text)
         }
+        // Who enabled a workflow that erases has agreed to it, as to the mail of one that mails.
+        "personal_data.erased" if payload["by_workflow"] != true => reason(
+            "erases_people",
+            Role::Owner,
+            "It erases who bought and attended, for good.".to_owned(),
+        ),
         kind if kind.starts_with("refund.") || kind.starts_with("payout.") => {
             reason("moves_money", Role::Owner, "It moves money.".to_owned())
         }
@@ -168,6 +175,14 @@ mod tests {
         assert_eq!(
             asks("workflow.enabled", json!({})),
             Some("enables_workflow")
+        );
+        assert_eq!(
+            asks("personal_data.erased", json!({"by_workflow": false})),
+            Some("erases_people")
+        );
+        assert_eq!(
+            asks("personal_data.erased", json!({"by_workflow": true})),
+            None
         );
         assert_eq!(asks("order.placed", json!({})), None);
     }
