@@ -120,7 +120,7 @@ fn a_mail_of_thanks_leads_to_a_page_that_keeps_one_answer() {
     assert_eq!(status, 200);
     let seen = results();
     assert_eq!(
-        (&seen["response_count"], &seen["net_promoter_score"]),
+        (&seen["response_count"], &seen["nps"]),
         (&json!(1), &json!(-100))
     );
     assert!(

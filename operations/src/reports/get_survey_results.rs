@@ -37,13 +37,13 @@ pub struct SurveyResults {
     /// The net promoter score: percent who gave 9 or 10 less percent who gave 0 to 6, from -100 to 100; absent while
     /// nobody has answered.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub net_promoter_score: Option<i64>,
+    pub nps: Option<i64>,
     /// Who gave 9 or 10.
-    pub promoter_count: i64,
+    pub high_count: i64,
     /// Who gave 7 or 8.
-    pub passive_count: i64,
+    pub middle_count: i64,
     /// Who gave 0 to 6.
-    pub detractor_count: i64,
+    pub low_count: i64,
     /// How many gave each score, from 0 to 10.
     pub score_counts: Vec<i64>,
     /// What they wrote, newest first.
@@ -94,17 +94,16 @@ impl Operation for GetSurveyResults {
             at: row.updated_at.in_zone(&event.zone),
         };
         let count = |scores: std::ops::RangeInclusive<usize>| score_counts[scores].iter().sum();
-        let (detractor_count, passive_count, promoter_count) =
-            (count(0..=6), count(7..=8), count(9..=10));
+        let (low_count, middle_count, high_count) = (count(0..=6), count(7..=8), count(9..=10));
         let response_count: i64 = score_counts.iter().sum();
         Ok(SurveyResults {
             event_id: event.id,
             asked_count: sql::survey_mails(tx.conn(), event.id).await?,
             response_count,
-            net_promoter_score: net_promoter_score(promoter_count, detractor_count, response_count),
-            promoter_count,
-            passive_count,
-            detractor_count,
+            nps: nps(high_count, low_count, response_count),
+            high_count,
+            middle_count,
+            low_count,
             score_counts: score_counts.to_vec(),
             comments: page.items.into_iter().map(comment).collect(),
             next,
@@ -115,11 +114,11 @@ impl Operation for GetSurveyResults {
 }
 
 /// In whole percent, halves away from zero.
-fn net_promoter_score(promoters: i64, detractors: i64, all: i64) -> Option<i64> {
+fn nps(high: i64, low: i64, all: i64) -> Option<i64> {
     if all == 0 {
         return None;
     }
-    let twice = 200 * (promoters - detractors);
+    let twice = 200 * (high - low);
     Some((twice + all * twice.signum()) / (2 * all))
 }
 
@@ -154,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_score_is_rounded_away_from_zero() {
-        let score = net_promoter_score;
+        let score = nps;
         assert_eq!(score(0, 0, 0), None);
         assert_eq!(score(1, 0, 1), Some(100));
         assert_eq!(score(0, 3, 3), Some(-100));
@@ -167,7 +166,7 @@ mod tests {
         let scene = Scene::new().await;
         let (event, _) = scene.on_sale(0, 20).await;
         let none = scene.run(results(event.id)).await.unwrap();
-        assert_eq!((none.response_count, none.net_promoter_score), (0, None));
+        assert_eq!((none.response_count, none.nps), (0, None));
         assert_eq!(none.score_counts, [0; 11]);
         let order = scene.order(event.id, 6).await;
         let given = [
@@ -190,12 +189,8 @@ mod tests {
         };
         let seen = scene.run(first.clone()).await.unwrap();
         assert_eq!(seen.response_count, 5);
-        assert_eq!(seen.net_promoter_score, Some(0));
-        let counts = (
-            seen.promoter_count,
-            seen.passive_count,
-            seen.detractor_count,
-        );
+        assert_eq!(seen.nps, Some(0));
+        let counts = (seen.high_count, seen.middle_count, seen.low_count);
         assert_eq!(counts, (2, 1, 2));
         assert_eq!(seen.score_counts, [1, 0, 0, 0, 0, 0, 1, 0, 1, 1, 1]);
         let texts = |seen: &SurveyResults| -> Vec<String> {

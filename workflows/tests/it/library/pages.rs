@@ -188,9 +188,9 @@ fn described(library: &LibraryWorkflow, definition: &Definition) -> String {
     let by_hand = (definition.triggers().iter()).any(|t| matches!(t, Trigger::Manual { .. }));
     let params = definition.params();
     let required = params.iter().filter(|(_, param)| param.required);
-    let given: String = required
-        .map(|(param, _)| format!(" --param {param}=…"))
-        .collect();
+    let given = required.fold(String::new(), |given, (param, _)| {
+        format!("{given} --param {param}=…")
+    });
     let outline = definition.outline().join("\n");
     write!(page, "\n## Steps\n\n```text\n{outline}\n```\n").unwrap();
     write!(

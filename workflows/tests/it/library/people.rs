@@ -80,7 +80,7 @@ async fn those_who_came_are_thanked_and_answer_by_the_link_in_their_mail() {
     let results = house
         .run("get_survey_results", json!({"event": event}))
         .await;
-    let seen = ["asked_count", "response_count", "net_promoter_score"].map(|f| results[f].clone());
+    let seen = ["asked_count", "response_count", "nps"].map(|f| results[f].clone());
     assert_eq!(seen, [json!(1), json!(1), json!(100)]);
     assert_eq!(results["comments"][0]["comment"], "The dinner was cold.");
     house.assert_sent(&[]).await;
