@@ -161,6 +161,8 @@ ids! {
     SeriesId "ser" "a series";
     /// Names an address that gets no mail.
     SuppressionId "sup" "a suppression";
+    /// Names what somebody answered after an event.
+    SurveyResponseId "srv" "a survey response";
     /// Names one right of admission.
     TicketId "tkt" "a ticket";
     /// Names what is on sale.

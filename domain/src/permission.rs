@@ -33,6 +33,8 @@ text_enum! {
         AttendeesRead = "attendees:read",
         /// See names and addresses unmasked, wherever they appear.
         AttendeesPersonal = "attendees:personal",
+        /// Erase who bought and attended events that are long over.
+        AttendeesErase = "attendees:erase",
         /// Check attendees in and undo it.
         CheckInsWrite = "check_ins:write",
         /// See messages, templates and who does not want any, with personal data masked.

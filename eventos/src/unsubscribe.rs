@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{Path, State},
-    http::{StatusCode, header},
-    response::{Html, IntoResponse, Response},
+    http::StatusCode,
+    response::Response,
     routing::get,
 };
 use domain::{Language, Timestamp};
@@ -15,7 +15,7 @@ use operations::{
     messages::{Subscriber, subscriber, unsubscribe},
 };
 
-use crate::web::escaped;
+use crate::web::{escaped, linked};
 
 struct Served {
     app: App,
@@ -89,13 +89,6 @@ fn unavailable(error: &store::StoreError) -> Response {
 }
 
 fn page(status: StatusCode, body: &str) -> Response {
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-    let headers = [
-        (header::CONTENT_SECURITY_POLICY, policy),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
     let html = include_str!("unsubscribe.html").replace("{{body}}", body);
-    (status, headers, Html(html)).into_response()
+    linked(status, html)
 }

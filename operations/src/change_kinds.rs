@@ -49,10 +49,18 @@ pub const KINDS: &[(&str, &str)] = &[
         "organization.updated",
         "The organization's name or defaults changed.",
     ),
+    (
+        "personal_data.erased",
+        "The personal data of an event that is long over was erased.",
+    ),
     ("pool.resized", "A capacity pool got another size."),
     ("series.created", "An event became a series of dates."),
     ("suppression.removed", "An address gets mail again."),
     ("suppression.saved", "An address gets no more mail."),
+    (
+        "survey.answered",
+        "Somebody said how an event was, or changed what they had said.",
+    ),
     ("ticket.voided", "A ticket no longer admits anybody."),
     ("ticket_type.archived", "A ticket type is no longer sold."),
     (

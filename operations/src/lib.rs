@@ -2,8 +2,8 @@
 //!
 //! Subjects, lowest first; a subject uses only those above it in this list, and only what their `mod.rs` exports:
 //! [`organizations`], [`tokens`], [`audit`], [`venues`], [`inventory`], [`events`], [`ticket_types`],
-//! [`tickets`], [`orders`], [`check_ins`], [`messages`], [`reports`], [`lifecycle`], [`approvals`], [`workflows`],
-//! [`workflow_runs`].
+//! [`tickets`], [`orders`], [`check_ins`], [`surveys`], [`messages`], [`reports`], [`privacy`], [`lifecycle`],
+//! [`approvals`], [`workflows`], [`workflow_runs`].
 #![warn(missing_docs)]
 
 pub mod app;
@@ -18,6 +18,7 @@ pub mod operation;
 pub mod people;
 pub mod permission;
 pub mod schema;
+pub mod signed;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
@@ -30,7 +31,9 @@ pub mod lifecycle;
 pub mod messages;
 pub mod orders;
 pub mod organizations;
+pub mod privacy;
 pub mod reports;
+pub mod surveys;
 pub mod ticket_types;
 pub mod tickets;
 pub mod tokens;

@@ -1,6 +1,12 @@
-//! Names and addresses of people, masked for those who may not see them.
+//! Names and addresses of people: masked for those who may not see them, and what stands in their place once they are
+//! erased.
 
 use domain::{Cx, EmailAddress, Permission, Untrusted};
+
+/// What a buyer is called once their personal data is erased.
+pub const ERASED_NAME: &str = "(erased)";
+/// What stands where their address stood; nothing is sent there.
+pub const ERASED_EMAIL: &str = "erased@eventos.invalid";
 
 /// A name as the caller may see it: `Ada Lovelace` or `A… L…`.
 pub fn name_for(cx: &Cx, name: &Untrusted) -> Untrusted {
@@ -31,6 +37,25 @@ pub fn email_for(cx: &Cx, email: &EmailAddress) -> Untrusted {
     let (name, end) = host.rsplit_once('.').unwrap_or((host, ""));
     let initial = |text: &str| text.chars().next().map(String::from).unwrap_or_default();
     Untrusted::new(&format!("{}…@{}….{end}", initial(local), initial(name)))
+}
+
+/// What a stranger wrote, as the caller may see it: addresses and longer numbers are left out.
+pub fn text_for(cx: &Cx, text: &Untrusted) -> Untrusted {
+    if cx.may(Permission::AttendeesPersonal) {
+        return text.clone();
+    }
+    let is_personal =
+        |word: &str| word.contains('@') || word.chars().filter(char::is_ascii_digit).count() >= 6;
+    let word = |word: &str| {
+        let kept = word.trim_end();
+        if is_personal(kept) {
+            format!("…{}", &word[kept.len()..])
+        } else {
+            word.to_owned()
+        }
+    };
+    let words = text.as_str().split_inclusive(char::is_whitespace);
+    Untrusted::new(&words.map(word).collect::<String>())
 }
 
 #[cfg(test)]

@@ -22,11 +22,13 @@ macro_rules! library {
 }
 
 library! {
+    "data-retention" false
     "door-briefing" false
     "event-cancelled" false
     "event-changed" false
     "event-reminder-24h" false
     "event-reminder-2h" false
+    "failed-mail-digest" true
     "launch-announcement" false
     "low-sales-alert" true
     "no-show-follow-up" false

@@ -346,7 +346,11 @@ const SALES: &[Gap] = &[
         "how many were expected by now; may be empty",
         || json!(90),
     ),
-    Gap("sales.days_left", "days until it starts", || json!(9)),
+    Gap(
+        "sales.days_left",
+        "days until it starts; may be empty",
+        || json!(9),
+    ),
     Gap("sales.link", "the event's sales; may be empty", || {
         json!("https://tickets.example.org/reports/spring-gala")
     }),

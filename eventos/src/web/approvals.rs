@@ -6,8 +6,8 @@ use std::{fmt::Write as _, sync::Arc};
 use axum::{
     Form, Router,
     extract::{Path, State},
-    http::{StatusCode, header},
-    response::{Html, IntoResponse, Response},
+    http::StatusCode,
+    response::Response,
     routing::get,
 };
 use domain::{Actor, Cx, Fault as _, Permission, Permissions, Timestamp};
@@ -18,7 +18,7 @@ use operations::{
 };
 use serde::Deserialize;
 
-use super::escaped;
+use super::{escaped, linked};
 
 struct Served {
     app: App,
@@ -267,13 +267,5 @@ fn respond(status: StatusCode, title: &str, body: &str) -> Response {
     let html = include_str!("approval.html")
         .replace("{{title}}", &escaped(title))
         .replace("{{body}}", body);
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-    let headers = [
-        (header::CONTENT_SECURITY_POLICY, policy),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        // The address is the right to decide: it goes nowhere else.
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
-    (status, headers, Html(html)).into_response()
+    linked(status, html)
 }

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod hooks;
+mod survey;
 
 use std::sync::Arc;
 
@@ -50,6 +51,7 @@ pub(crate) fn router(
         .route("/readyz", get(ready))
         .with_state(served);
     let pages = pages.merge(approvals::router(app, key)).merge(way_out);
+    let pages = pages.merge(survey::router(app, key));
     let pages = pages.merge(hooks::router(app));
     Ok(pages.merge(mcp_server::router(app.clone(), options)))
 }
@@ -137,6 +139,18 @@ async fn ready(State(served): State<Arc<Served>>) -> (StatusCode, &'static str) 
             "the database does not answer\n",
         ),
     }
+}
+
+/// A page behind a link that is a right in itself: it is not kept, not framed, and its address goes nowhere else.
+pub(crate) fn linked(status: StatusCode, html: String) -> Response {
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (status, headers, Html(html)).into_response()
 }
 
 pub(crate) fn escaped(text: &str) -> String {

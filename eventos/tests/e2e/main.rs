@@ -9,4 +9,5 @@ mod crashes;
 mod mailing;
 mod program;
 mod serving;
+mod surveying;
 mod workflows;

@@ -44,7 +44,7 @@ pub(super) async fn leave_to_a_person(
     input: &Value,
     recorded: &[Recorded],
 ) -> Option<CallToolResult> {
-    let reason = policy::verdict(offer.entry.name, input, recorded)?;
+    policy::verdict(offer.entry.name, input, recorded)?;
     let mut asking = cx.clone();
     asking.idempotency = None;
     // Asking is EventOS's own doing: whoever may call the tool may also be told that a person decides.

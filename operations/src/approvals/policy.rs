@@ -21,10 +21,11 @@ pub struct Reason {
 
 /// Those that can need a person. Not `queue_message`, the step of a workflow that mails: whoever enables the workflow
 /// agrees to whom it writes.
-const ASKING: [&str; 6] = [
+const ASKING: [&str; 7] = [
     "cancel_event",
     "cancel_order",
     "enable_workflow",
+    "erase_personal_data",
     "save_ticket_type",
     "send_message",
     "update_event",
@@ -87,6 +88,12 @@ fn of_change(change: &Recorded) -> Option<Reason> {
             let text = "A workflow would act by itself from then on.".to_owned();
             reason("enables_workflow", Role::Manager, text)
         }
+        // Who enabled a workflow that erases has agreed to it, as to the mail of one that mails.
+        "personal_data.erased" if payload["by_workflow"] != true => reason(
+            "erases_people",
+            Role::Owner,
+            "It erases who bought and attended, for good.".to_owned(),
+        ),
         kind if kind.starts_with("refund.") || kind.starts_with("payout.") => {
             reason("moves_money", Role::Owner, "It moves money.".to_owned())
         }
@@ -186,6 +193,14 @@ mod tests {
         assert_eq!(
             asks("workflow.enabled", json!({})),
             Some("enables_workflow")
+        );
+        assert_eq!(
+            asks("personal_data.erased", json!({"by_workflow": false})),
+            Some("erases_people")
+        );
+        assert_eq!(
+            asks("personal_data.erased", json!({"by_workflow": true})),
+            None
         );
         assert_eq!(asks("order.placed", json!({})), None);
     }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
 use super::{queue_message::QueueMessageError, segment::Segment, sql, wording};
-use crate::{events, orders, organizations, permission::Role};
+use crate::{events, orders, organizations, people::ERASED_EMAIL, permission::Role};
 
 /// People given by address in one call at most.
 pub(super) const LIMIT: usize = 1_000;
@@ -110,6 +110,9 @@ impl Audience {
         }
         if let Some(order_id) = self.order {
             let order = orders::detail(conn, &wording::with_sight(cx), order_id).await?;
+            if order.order.buyer_email.as_str() == ERASED_EMAIL {
+                return Ok(Vec::new());
+            }
             return Ok(vec![Recipient {
                 address: order.order.buyer_email.as_str().to_owned(),
                 name: order.order.buyer_name.as_str().to_owned(),
@@ -125,6 +128,7 @@ impl Audience {
                 address: to.address.to_string(),
                 name: to.name.as_str().to_owned(),
                 order_id: Some(to.order_id),
+                ticket_id: to.ticket_id,
                 ..Recipient::default()
             });
             return Ok(recipient.collect());

@@ -1,6 +1,6 @@
 //! `list_messages`: what was sent to whom, and what came of it.
 
-use domain::{Cursor, Cx, EventId, OrderId, Page, PageRequest, Permission, Reference};
+use domain::{Cursor, Cx, EventId, LocalTime, OrderId, Page, PageRequest, Permission, Reference};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use super::{
     model::{Message, MessageStatus},
     sql,
 };
-use crate::{App, Effect, Operation, events, lookup::LookupError};
+use crate::{App, Effect, Operation, events, lookup::LookupError, organizations};
 
 /// Messages, newest first: queued, sent, failed. For "who did not get it": status failed or suppressed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +23,10 @@ pub struct ListMessages {
     pub template: Option<String>,
     /// Only to this whole address.
     pub address: Option<String>,
+    /// Only those to which something happened at or after this local time: queued, sent, given up.
+    pub since: Option<LocalTime>,
+    /// Only those to which nothing happened at or after this local time.
+    pub until: Option<LocalTime>,
     /// Which page.
     #[serde(flatten)]
     pub page: PageRequest,
@@ -41,6 +45,7 @@ impl Operation for ListMessages {
             Some(reference) => Some(events::resolve(tx.conn(), cx, reference).await?.id),
             None => None,
         };
+        let zone = organizations::current(tx.conn()).await?.zone;
         let filter = sql::Filter {
             event_id,
             order_id: self.order_id,
@@ -51,6 +56,8 @@ impl Operation for ListMessages {
                 .as_deref()
                 .map(str::trim)
                 .filter(|address| !address.is_empty()),
+            since: self.since.map(|local| local.resolve_leniently(&zone)),
+            until: self.until.map(|local| local.resolve_leniently(&zone)),
             page: self.page,
         };
         let rows = sql::list(tx.conn(), &filter).await?;
@@ -107,6 +114,20 @@ mod tests {
             ..ListMessages::default()
         };
         assert!(scene.run(sent).await.unwrap().items.is_empty());
+        // Queued at 10:00 in Berlin.
+        let between = |since: &str, until: &str| ListMessages {
+            since: Some(since.parse().unwrap()),
+            until: Some(until.parse().unwrap()),
+            ..ListMessages::default()
+        };
+        for (since, until, count) in [
+            ("2027-01-11T10:00", "2027-01-11T10:01", 3),
+            ("2027-01-11T09:00", "2027-01-11T10:00", 0),
+            ("2027-01-11T10:01", "2027-01-12T10:01", 0),
+        ] {
+            let seen = scene.run(between(since, until)).await.unwrap().items;
+            assert_eq!(seen.len(), count, "{since} to {until}");
+        }
         let nowhere = ListMessages {
             event: Some("nowhere".parse().unwrap()),
             ..ListMessages::default()

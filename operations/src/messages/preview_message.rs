@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
-use super::wording::{self, Template, UNSUBSCRIBE, WordingError};
+use super::wording::{self, Template, WordingError, without_links};
 use crate::{
     App, Effect, Operation, events, orders,
     organizations::{self, Face},
@@ -86,8 +86,8 @@ impl Operation for PreviewMessage {
         Ok(MessagePreview {
             kind: template.kind,
             subject: Untrusted::new(&filled.subject),
-            text: Untrusted::new(&filled.text.replace(UNSUBSCRIBE, "(link)")),
-            html: self.html.then(|| filled.html.replace(UNSUBSCRIBE, "#")),
+            text: Untrusted::new(&without_links(&filled.text, "(link)")),
+            html: self.html.then(|| without_links(&filled.html, "#")),
             placeholders: placeholders.collect(),
         })
     }

@@ -166,6 +166,9 @@ impl Composer {
             let order = orders::detail(conn, &wording::with_sight(cx), order_id).await?;
             wording::add_order(&mut facts, &order, self.template.language);
         }
+        if recipient.ticket_id.is_some() {
+            wording::add_survey(&mut facts);
+        }
         if let Some(vars) = &recipient.vars {
             wording::merge(&mut facts, vars);
         }
@@ -299,11 +302,61 @@ impl From<sqlx::Error> for QueueMessageError {
 mod tests {
     use super::*;
     use crate::{
-        messages::{ListMessages, MessageStatus, Segment, testing::reminder},
+        messages::{
+            GetMessage, ListMessages, MessageStatus, Segment,
+            testing::{Taken, reminder, send_all},
+        },
         permission::Role,
+        surveys::Invitation,
         testing::{Scene, assert_refused},
     };
     use serde_json::json;
+
+    #[tokio::test]
+    async fn only_a_ticket_brings_a_link_to_the_survey() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(0, 10).await;
+        let order = scene.order(event.id, 2).await;
+        let mut asking = reminder(event.id, &["grace@example.org"]);
+        asking.template = "thank_you_survey".to_owned();
+        scene.run(asking.clone()).await.unwrap();
+        asking.to = Audience {
+            event: Some(event.id.into()),
+            ..Audience::default()
+        };
+        scene.run(asking).await.unwrap();
+        let taken = Taken::default();
+        send_all(&scene, &taken).await;
+        let mails = taken.mails();
+        let to = |address: &str| {
+            let mail = mails
+                .iter()
+                .find(|mail| mail.to.address.as_str() == address);
+            mail.unwrap().clone()
+        };
+        let (ada, grace) = (to("ada@example.org"), to("grace@example.org"));
+        assert!(grace.text.contains("Answer this mail"), "{}", grace.text);
+        let invitation = Invitation::sent_at(
+            scene.cx.organization_id,
+            order.tickets[0].id,
+            Language::En,
+            scene.cx.now,
+        );
+        let url = invitation.url("https://tickets.example.org", &[7; 32]);
+        assert!(
+            ada.text.contains(&url) && ada.html.contains(&url),
+            "{}",
+            ada.text
+        );
+        assert!(!ada.html.contains("survey.invalid") && !ada.text.contains("survey.invalid"));
+        // What the table keeps, and what operations show, is no right to answer.
+        let listed = scene.run(ListMessages::default()).await.unwrap().items;
+        for message in listed {
+            let message = message.id;
+            let text = scene.run(GetMessage { message }).await.unwrap().text;
+            assert!(!text.unwrap().as_str().contains("/s/"));
+        }
+    }
 
     #[tokio::test]
     async fn words_a_message_for_each_recipient() {

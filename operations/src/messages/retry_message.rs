@@ -39,6 +39,9 @@ impl Operation for RetryMessage {
             MessageStatus::Sent => return Err(RetryMessageError::AlreadySent),
             MessageStatus::Failed | MessageStatus::Suppressed | MessageStatus::Cancelled => {}
         }
+        if row.recipient_address.is_empty() {
+            return Err(RetryMessageError::Erased);
+        }
         if sql::is_suppressed(tx.conn(), &row.recipient_address, row.kind).await? {
             return Err(RetryMessageError::Suppressed);
         }
@@ -63,6 +66,9 @@ pub enum RetryMessageError {
     /// It was sent.
     #[error("this message was sent already")]
     AlreadySent,
+    /// Its recipient and its words were erased.
+    #[error("who it was for and what it said was erased")]
+    Erased,
     /// Its recipient wants none, or the address takes none.
     #[error("the address is on the list of suppressed addresses")]
     Suppressed,
@@ -82,10 +88,16 @@ const SUPPRESSED: FaultSpec = FaultSpec::new(
     "Respect it; if the address works again, or its owner asks for mail, use remove_suppression first.",
 );
 
+const ERASED: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "message_erased",
+    "Nothing can be sent any more; write a new message if somebody asks for one.",
+);
+
 impl Fault for RetryMessageError {
     fn specs() -> Vec<FaultSpec> {
         let mut specs = LookupError::specs();
-        specs.extend([ALREADY_SENT, SUPPRESSED]);
+        specs.extend([ALREADY_SENT, ERASED, SUPPRESSED]);
         specs
     }
 
@@ -93,6 +105,7 @@ impl Fault for RetryMessageError {
         match self {
             Self::Lookup(error) => error.facts(),
             Self::AlreadySent => ALREADY_SENT.into(),
+            Self::Erased => ERASED.into(),
             Self::Suppressed => SUPPRESSED.into(),
             Self::Store(error) => error.facts(),
         }

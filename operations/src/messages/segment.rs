@@ -1,6 +1,6 @@
 //! Segments: which people of an event a message goes to.
 
-use domain::{EmailAddress, OrderId, Reference, TicketTypeId, Untrusted};
+use domain::{EmailAddress, OrderId, Reference, TicketId, TicketTypeId, Untrusted};
 use sqlx::PgConnection;
 
 use super::sql;
@@ -42,6 +42,8 @@ pub(super) struct Addressee {
     pub(super) name: Untrusted,
     pub(super) order_id: OrderId,
     pub(super) order_number: String,
+    /// None for buyers who have not paid.
+    pub(super) ticket_id: Option<TicketId>,
     pub(super) ticket_type: Option<String>,
 }
 

@@ -20,7 +20,7 @@ use super::{
     preview_message::with_own_words,
     segment::{self, Addressee, Segment},
     sql,
-    wording::{self, Template, UNSUBSCRIBE, WordingError},
+    wording::{self, Template, WordingError, without_links},
 };
 use crate::{
     App, Effect, Operation,
@@ -264,6 +264,9 @@ impl Draft {
         if let Some(order) = self.orders.get(&to.order_id) {
             wording::add_order(&mut facts, order, self.template.language);
         }
+        if to.ticket_id.is_some() {
+            wording::add_survey(&mut facts);
+        }
         let own = json!({"order": {"number": to.order_number}, "ticket": {"type": to.ticket_type}});
         if let Value::Object(own) = &own {
             wording::merge(&mut facts, own);
@@ -277,7 +280,7 @@ impl Draft {
         Ok(Sample {
             to: address_for(cx, to.address.as_str()),
             subject: Untrusted::new(&filled.subject),
-            text: Untrusted::new(&filled.text.replace(UNSUBSCRIBE, "(link)")),
+            text: Untrusted::new(&without_links(&filled.text, "(link)")),
         })
     }
 
@@ -297,7 +300,7 @@ impl Draft {
             attachments: Vec::new(),
             event_id: Some(self.event.id),
             order_id: Some(to.order_id),
-            ticket_id: None,
+            ticket_id: to.ticket_id,
             dedupe_key: dedupe_key(&self.key, to.address.as_str()),
             send_at: self.send_at,
             decision: None,

@@ -2,7 +2,7 @@
 
 use domain::{
     Cx, EventId, Language, MessageId, MessageKind, MessageTemplateId, OrderId, PageRequest,
-    SuppressionId, TicketTypeId, Timestamp, Untrusted,
+    SuppressionId, TicketId, TicketTypeId, Timestamp, Untrusted,
 };
 use sqlx::{PgConnection, types::Json};
 
@@ -12,6 +12,7 @@ use super::{
     },
     segment::{Addressee, Segment},
 };
+use crate::people::ERASED_EMAIL;
 
 /// An organization's own template.
 pub(super) struct TemplateRow {
@@ -206,6 +207,8 @@ pub(super) struct Filter<'a> {
     pub(super) status: Option<MessageStatus>,
     pub(super) template: Option<&'a str>,
     pub(super) address: Option<&'a str>,
+    pub(super) since: Option<Timestamp>,
+    pub(super) until: Option<Timestamp>,
     pub(super) page: PageRequest,
 }
 
@@ -223,6 +226,8 @@ pub(super) async fn list(
            and ($4::text is null or template = $4)
            and ($5::text is null or lower(recipient_address) = lower($5))
            and ($6::timestamptz is null or (created_at, id) < ($6, $7))
+           and ($9::timestamptz is null or updated_at >= $9)
+           and ($10::timestamptz is null or updated_at < $10)
          order by created_at desc, id desc limit $8",
         filter.event_id as _,
         filter.order_id as _,
@@ -232,6 +237,8 @@ pub(super) async fn list(
         key as _,
         id,
         filter.page.fetch(),
+        filter.since as _,
+        filter.until as _,
     )
     .fetch_all(conn)
     .await
@@ -381,14 +388,16 @@ pub(super) async fn addressees(
         return sqlx::query_as!(
             Addressee,
             r#"select distinct on (lower(orders.buyer_email)) orders.buyer_email as "address!", orders.buyer_name as "name!",
-                 orders.id as "order_id!", orders.number as "order_number!", null::text as "ticket_type"
+                 orders.id as "order_id!", orders.number as "order_number!", null::uuid as "ticket_id: TicketId",
+                 null::text as "ticket_type"
                from orders
-               where orders.event_id = $1 and orders.status = 'pending'
+               where orders.event_id = $1 and orders.status = 'pending' and orders.buyer_email <> $3
                  and ($2::uuid is null or exists (select from order_item
                         where order_item.order_id = orders.id and order_item.ticket_type_id = $2))
                order by lower(orders.buyer_email), orders.placed_at desc"#,
             event_id as _,
             ticket_type_id as _,
+            ERASED_EMAIL,
         )
         .fetch_all(conn)
         .await;
@@ -403,7 +412,8 @@ pub(super) async fn addressees(
         r#"select distinct on (lower(coalesce(ticket.attendee_email, orders.buyer_email)))
              coalesce(ticket.attendee_email, orders.buyer_email) as "address!: domain::EmailAddress",
              coalesce(ticket.attendee_name, orders.buyer_name) as "name!: Untrusted",
-             orders.id as "order_id!", orders.number as "order_number!", ticket_type.name as "ticket_type?"
+             orders.id as "order_id!", orders.number as "order_number!", ticket.id as "ticket_id?",
+             ticket_type.name as "ticket_type?"
            from ticket
              join orders on orders.id = ticket.order_id
              join ticket_type on ticket_type.id = ticket.ticket_type_id
@@ -412,10 +422,12 @@ pub(super) async fn addressees(
            where ticket.event_id = $1 and ticket.status = 'valid'
              and ($2::uuid is null or ticket.ticket_type_id = $2)
              and ($3::boolean is null or (check_in.id is not null) = $3)
+             and coalesce(ticket.attendee_email, orders.buyer_email) <> $4
            order by lower(coalesce(ticket.attendee_email, orders.buyer_email)), ticket.id"#,
         event_id as _,
         ticket_type_id as _,
         checked_in,
+        ERASED_EMAIL,
     )
     .fetch_all(conn)
     .await

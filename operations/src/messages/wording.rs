@@ -23,6 +23,16 @@ pub(super) const UNSUBSCRIBE: &str = "https://unsubscribe.invalid/";
 /// Stands in a stored message where the recipient's own link to decide is put in when it is sent: whoever reads
 /// messages must not come to hold it.
 pub(super) const DECIDE: &str = "https://decide.invalid/";
+/// Stands where the recipient's own link to the survey is put in when it is sent.
+pub(super) const SURVEY: &str = "https://survey.invalid/";
+
+/// A text with plain words where links are put in later.
+pub(super) fn without_links(text: &str, instead: &str) -> String {
+    let places = [UNSUBSCRIBE, DECIDE, SURVEY];
+    places
+        .iter()
+        .fold(text.to_owned(), |text, place| text.replace(place, instead))
+}
 
 /// A template with what is known about it.
 pub(crate) struct Template {
@@ -136,6 +146,11 @@ pub(super) fn merge(facts: &mut Value, over: &Map<String, Value>) {
 
 pub(super) fn add_recipient(facts: &mut Value, name: &str) {
     put(facts, "recipient.name", json!(name));
+}
+
+/// Lets the recipient answer the survey, as the holder of a ticket.
+pub(super) fn add_survey(facts: &mut Value) {
+    put(facts, "survey.link", json!(SURVEY));
 }
 
 pub(super) fn add_event(facts: &mut Value, event: &Event, language: Language) {

@@ -1,6 +1,9 @@
 //! The figures, counted where they are kept.
 
-use domain::{Currency, Cx, EventId, LocalTime, Money, Timestamp, Zone};
+use domain::{
+    Currency, Cx, EventId, LocalTime, Money, PageRequest, SurveyResponseId, TicketId, Timestamp,
+    Untrusted, Zone,
+};
 use sqlx::PgConnection;
 
 use super::model::{CurrencyTotals, EventSales, SalesTotals, TypeSales};
@@ -320,4 +323,74 @@ pub(super) async fn issued_since(
     .fetch_one(conn)
     .await?;
     Ok((row.all, row.recent))
+}
+
+/// How many people were asked by mail what they thought of an event.
+pub(super) async fn survey_mails(conn: &mut PgConnection, event_id: EventId) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from message
+           where event_id = $1 and template = 'thank_you_survey' and ticket_id is not null and status = 'sent'"#,
+        event_id as _
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// How many gave each score, from 0 to 10.
+pub(super) async fn survey_scores(
+    conn: &mut PgConnection,
+    event_id: EventId,
+) -> sqlx::Result<[i64; 11]> {
+    let rows = sqlx::query!(
+        r#"select score, count(*) as "count!" from survey_response where event_id = $1 group by score"#,
+        event_id as _
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut counts = [0; 11];
+    for row in rows {
+        let score = usize::try_from(row.score).ok();
+        if let Some(count) = score.and_then(|score| counts.get_mut(score)) {
+            *count = row.count;
+        }
+    }
+    Ok(counts)
+}
+
+/// What one person wrote in a survey.
+pub(super) struct CommentRow {
+    pub(super) id: SurveyResponseId,
+    pub(super) ticket_id: TicketId,
+    pub(super) score: i16,
+    pub(super) comment: Untrusted,
+    pub(super) name: Untrusted,
+    pub(super) updated_at: Timestamp,
+}
+
+/// What people wrote in the survey about an event, newest first.
+pub(super) async fn survey_comments(
+    conn: &mut PgConnection,
+    event_id: EventId,
+    page: PageRequest,
+) -> sqlx::Result<Vec<CommentRow>> {
+    let (key, id) = page.after();
+    let key = key.map(Timestamp::from_microseconds);
+    sqlx::query_as!(
+        CommentRow,
+        r#"select survey_response.id, survey_response.ticket_id, survey_response.score,
+             survey_response.comment as "comment!: Untrusted",
+             coalesce(ticket.attendee_name, orders.buyer_name) as "name!: Untrusted", survey_response.updated_at
+           from survey_response
+             join ticket on ticket.id = survey_response.ticket_id
+             join orders on orders.id = ticket.order_id
+           where survey_response.event_id = $1 and survey_response.comment is not null
+             and ($2::timestamptz is null or (survey_response.updated_at, survey_response.id) < ($2, $3))
+           order by survey_response.updated_at desc, survey_response.id desc limit $4"#,
+        event_id as _,
+        key as _,
+        id,
+        page.fetch(),
+    )
+    .fetch_all(conn)
+    .await
 }

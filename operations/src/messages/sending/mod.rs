@@ -16,11 +16,12 @@ use store::StoreError;
 
 use super::{
     unsubscribe,
-    wording::{DECIDE, UNSUBSCRIBE},
+    wording::{DECIDE, SURVEY, UNSUBSCRIBE},
 };
 use crate::{
     App,
     links::{Link, Links},
+    surveys::Invitation,
 };
 use sql::{Claim, Settling};
 
@@ -197,8 +198,7 @@ async fn hand_over(
                 let text = "no service for text messages is set up";
                 return Err(SendError::Transient(Refusal::unanswered(text)));
             };
-            let text = claim
-                .text
+            let text = with_links(options, claim, &claim.text)
                 .split("\n-- \n")
                 .next()
                 .unwrap_or_default()
@@ -213,6 +213,29 @@ async fn hand_over(
     }
 }
 
+/// The words of a message with the links that are its recipient's own; their key is not in the database.
+fn with_links(options: &Options, claim: &Claim, words: &str) -> String {
+    let mut words = words.to_owned();
+    if claim.kind == MessageKind::Marketing {
+        let url = unsubscribe::url(&options.public_url, &options.key, claim.id);
+        words = words.replace(UNSUBSCRIBE, &url);
+    }
+    if let Some(ticket_id) = claim.ticket_id {
+        let invitation = Invitation::sent_at(
+            claim.organization_id,
+            ticket_id,
+            claim.language,
+            claim.send_at,
+        );
+        words = words.replace(SURVEY, &invitation.url(&options.public_url, &options.key));
+    }
+    if let Some(link) = claim.link() {
+        let url = Links::new(options.key).url(&options.public_url, &link);
+        words = words.replace(DECIDE, &url);
+    }
+    words
+}
+
 /// The mail of a message; the same for every attempt.
 fn email(options: &Options, claim: &Claim) -> Result<Email, SendError> {
     let parsed = |address: &str| {
@@ -220,19 +243,10 @@ fn email(options: &Options, claim: &Claim) -> Result<Email, SendError> {
             .parse::<EmailAddress>()
             .map_err(|error| SendError::Permanent(Refusal::unanswered(error.to_string())))
     };
-    let mut html = claim.html.clone();
-    let mut text = claim.text.clone();
     let mut headers = Vec::new();
     if claim.kind == MessageKind::Marketing {
         let url = unsubscribe::url(&options.public_url, &options.key, claim.id);
-        html = html.replace(UNSUBSCRIBE, &url);
-        text = text.replace(UNSUBSCRIBE, &url);
         headers.extend(Email::one_click_unsubscribe(&url));
-    }
-    if let Some(link) = claim.link() {
-        let url = Links::new(options.key).url(&options.public_url, &link);
-        html = html.replace(DECIDE, &url);
-        text = text.replace(DECIDE, &url);
     }
     // Tells other programs that nobody reads answers such as "I am on holiday" (RFC 3834).
     headers.push(("Auto-Submitted".to_owned(), "auto-generated".to_owned()));
@@ -255,8 +269,8 @@ fn email(options: &Options, claim: &Claim) -> Result<Email, SendError> {
             parsed(&claim.recipient_address)?,
         ),
         subject: claim.subject.clone(),
-        html,
-        text,
+        html: with_links(options, claim, &claim.html),
+        text: with_links(options, claim, &claim.text),
         headers,
         attachments: attachments.collect(),
     })
