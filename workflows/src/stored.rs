@@ -2,12 +2,14 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use domain::{OrganizationId, Timestamp};
 use operations::{
     App,
+    organizations::Organization,
     workflows::{self, Definition, Enabled, Program, Start, StepError, Trigger},
 };
 use serde_json::{Value, json};
@@ -21,10 +23,14 @@ use crate::definitions::{Beginning, Called, Definitions, Reply, Schedule};
 /// How many definitions are kept in memory; versions never change, so none grows old.
 const KEPT: usize = 2_000;
 
+/// How old what a run is told of its organization may be.
+const FRESH: Duration = Duration::from_secs(2);
+
 /// The workflows of a database.
 pub struct StoredDefinitions {
     app: App,
     kept: Mutex<HashMap<(OrganizationId, String, i32), Definition>>,
+    organizations: Mutex<HashMap<OrganizationId, (Instant, Organization)>>,
 }
 
 impl StoredDefinitions {
@@ -33,20 +39,21 @@ impl StoredDefinitions {
         Self {
             app,
             kept: Mutex::default(),
+            organizations: Mutex::default(),
         }
     }
 
     async fn definition(&self, run: &Run) -> Result<Definition, StepError> {
         let organization_id = run.lease.organization_id;
         let key = (organization_id, run.workflow.clone(), run.version);
-        if let Some(kept) = self.kept().get(&key) {
+        if let Some(kept) = locked(&self.kept).get(&key) {
             return Ok(kept.clone());
         }
         let found = workflows::load(&self.app, organization_id, &run.workflow, Some(run.version));
         let Some((_, definition)) = found.await.map_err(unavailable)? else {
             return Err(missing(&run.workflow));
         };
-        let mut kept = self.kept();
+        let mut kept = locked(&self.kept);
         if kept.len() >= KEPT {
             kept.clear();
         }
@@ -54,21 +61,34 @@ impl StoredDefinitions {
         Ok(definition)
     }
 
-    fn kept(
-        &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<(OrganizationId, String, i32), Definition>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn organization(&self, id: OrganizationId) -> Result<Organization, StepError> {
+        let kept = locked(&self.organizations).get(&id).cloned();
+        if let Some((_, organization)) = kept.filter(|(read_at, _)| read_at.elapsed() < FRESH) {
+            return Ok(organization);
+        }
+        let read_at = Instant::now();
+        let found = workflows::organization(&self.app, id).await;
+        let found = found.map_err(unavailable)?;
+        let mut kept = locked(&self.organizations);
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(id, (read_at, found.clone()));
+        Ok(found)
     }
+}
+
+fn locked<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Definitions for StoredDefinitions {
     fn program<'a>(&'a self, run: &'a Run) -> Reply<'a, Box<dyn Program>> {
         Box::pin(async move {
             let definition = self.definition(run).await?;
-            let organization = workflows::organization(&self.app, run.lease.organization_id);
             let start = Start {
                 run_id: run.lease.run_id.to_string(),
-                organization: organization.await.map_err(unavailable)?,
+                organization: self.organization(run.lease.organization_id).await?,
                 trigger: run.trigger.clone(),
                 params: run.params.clone(),
                 variables: run.variables.clone(),
