@@ -1,5 +1,5 @@
 //! Measures EventOS beside its peers and beside what the machine can do at best, in one run:
-//! `cargo run --release -p bench -- mcp`. The figures are in `bench/README.md`.
+//! `cargo run --release -p bench -- mcp`, or `workflows`. The figures are in `bench/README.md`.
 
 #![expect(
     clippy::print_stdout,
@@ -9,6 +9,9 @@
 mod machine;
 mod mcp;
 mod program;
+mod report;
+mod stats;
+mod workflows;
 
 use std::{
     net::SocketAddr,
@@ -30,6 +33,8 @@ struct Cli {
 enum Subject {
     /// Tool calls over HTTP and stdio, and how long the program takes to start.
     Mcp(mcp::Settings),
+    /// Runs of workflows: how many, how soon, and at what cost.
+    Workflows(workflows::Settings),
     /// The server that answers a constant. Started by `mcp`.
     #[command(hide = true)]
     Constant {
@@ -52,6 +57,7 @@ enum Subject {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().subject {
         Subject::Mcp(settings) => mcp::run(&settings),
+        Subject::Workflows(settings) => workflows::run(&settings),
         Subject::Constant { listen } => mcp::constant::serve(listen),
         Subject::Pinned { cores, command } => machine::become_pinned(&cores, &command),
     };

@@ -14,18 +14,51 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::machine::{self, Cores};
 
-/// The program built with a profile, unless one is given.
-pub(crate) fn build(given: Option<&Path>, profile: &str) -> Result<PathBuf> {
-    if let Some(given) = given {
-        return Ok(given.to_owned());
+/// What is measured, and where.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Place {
+    /// Keep data here, and use what is here already; otherwise a folder of its own that is removed.
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+    /// The cargo profile to build with. Only figures of `release` are figures of EventOS.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "release",
+        conflicts_with = "write"
+    )]
+    pub(crate) profile: String,
+    /// The program to measure; otherwise it is built.
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+}
+
+impl Place {
+    /// The program, built unless one was given.
+    pub(crate) fn build(&self) -> Result<PathBuf> {
+        if let Some(given) = &self.program {
+            return Ok(given.clone());
+        }
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let status = Command::new(cargo)
+            .args(["build", "--profile", &self.profile, "--package", "eventos"])
+            .current_dir(crate::root())
+            .status()?;
+        ensure!(status.success(), "the program could not be built");
+        Ok(crate::target().join(&self.profile).join("eventos"))
     }
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--profile", profile, "--package", "eventos"])
-        .current_dir(crate::root())
-        .status()?;
-    ensure!(status.success(), "the program could not be built");
-    Ok(crate::target().join(profile).join("eventos"))
+
+    /// Works in the folder, which is removed afterwards unless it was given.
+    pub(crate) fn in_scratch<T>(&self, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+        let own = crate::target().join(format!("bench-{}", std::process::id()));
+        let scratch = self.scratch.as_ref().unwrap_or(&own);
+        std::fs::create_dir_all(scratch)?;
+        let outcome = work(&scratch.canonicalize()?);
+        if self.scratch.is_none() {
+            std::fs::remove_dir_all(&own)?;
+        }
+        outcome
+    }
 }
 
 /// A program and where it keeps its data.

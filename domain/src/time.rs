@@ -22,7 +22,6 @@ mod test_clock {
     /// By how many seconds the clock is ahead; 0 without the file.
     pub(super) fn ahead() -> i64 {
         static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
-        #[expect(clippy::disallowed_methods, reason = "no part of what is installed")]
         let file = FILE.get_or_init(|| std::env::var_os("EVENTOS_TEST_CLOCK").map(Into::into));
         let seconds = file.as_ref().and_then(|file| fs::read_to_string(file).ok());
         seconds

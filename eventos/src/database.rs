@@ -1,6 +1,6 @@
 //! The database the program works on: the one it is given, or one of its own.
 
-use std::{os::unix::process::CommandExt as _, sync::Arc, time::Duration};
+use std::{convert::Infallible, os::unix::process::CommandExt as _, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use store::{
@@ -148,6 +148,13 @@ impl Database {
             }
         });
         Some(watch)
+    }
+
+    /// Wakes workers in other processes when something happens in this one, for as long as it is polled. A worker does
+    /// it by itself.
+    pub(crate) async fn keep_ringing(&self) -> Infallible {
+        self.store.relay_rings().await;
+        std::future::pending().await
     }
 
     /// Forgets what is kept for a while only, now and once a day, until told to stop.

@@ -89,6 +89,7 @@ fn run_of(change: &FeedChange, beginning: Beginning, now: Timestamp) -> NewRun {
         wake_at: now,
         parent: None,
         on_behalf_of: beginning.on_behalf_of,
+        since: Some(change.position() + 1),
         created_at: now,
     }
 }

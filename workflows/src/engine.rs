@@ -155,7 +155,12 @@ impl Engine {
             Ok(program) => program,
             Err(error) => return self.put_off(run, held, "", Retry::default(), &error).await,
         };
-        let steps = self.runs.steps(&self.cx(run, held), &run.lease).await?;
+        // Steps are written under a lease, so under the first there are none to read.
+        let steps = if run.lease.epoch == 1 {
+            BTreeMap::new()
+        } else {
+            self.runs.steps(&self.cx(run, held), &run.lease).await?
+        };
         for (path, record) in steps.iter().filter(|(path, _)| !path.contains('#')) {
             match record {
                 StepRecord::Done(output) => program.record(path, output.clone()),

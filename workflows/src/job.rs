@@ -33,6 +33,7 @@ pub fn job(cx: &Cx, operation: &str, input: Value, key: Option<String>, retry: R
         wake_at: cx.now,
         parent: None,
         on_behalf_of: cx.actor.user_id(),
+        since: None,
         created_at: cx.now,
     }
 }

@@ -101,6 +101,7 @@ async fn fire(
         wake_at: now,
         parent: None,
         on_behalf_of: schedule.on_behalf_of,
+        since: None,
         created_at: now,
     };
     Ok(runs.fire(&tick, &run).await?)

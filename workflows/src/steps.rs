@@ -401,6 +401,7 @@ impl Execution<'_> {
             wake_at: cx.now,
             parent: Some((self.run.lease.run_id, path.to_owned())),
             on_behalf_of: self.run.on_behalf_of,
+            since: None,
             created_at: cx.now,
         }
     }

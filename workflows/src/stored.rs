@@ -1,10 +1,15 @@
 //! The workflows of the database: what organizations have saved and switched on, for the engine.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use domain::{OrganizationId, Timestamp};
 use operations::{
     App,
+    organizations::Organization,
     workflows::{self, Definition, Enabled, Kept, Program, Start, StepError, Trigger},
 };
 use serde_json::{Value, json};
@@ -15,10 +20,17 @@ use store::{
 
 use crate::definitions::{Beginning, Called, Definitions, Reply, Schedule};
 
+/// How old what a run is told of its organization may be.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// How many organizations are remembered.
+const REMEMBERED: usize = 2_000;
+
 /// The workflows of a database.
 pub struct StoredDefinitions {
     app: App,
     kept: Kept,
+    organizations: Mutex<HashMap<OrganizationId, (Instant, Organization)>>,
 }
 
 impl StoredDefinitions {
@@ -27,6 +39,7 @@ impl StoredDefinitions {
         Self {
             app,
             kept: Kept::default(),
+            organizations: Mutex::default(),
         }
     }
 
@@ -38,16 +51,36 @@ impl StoredDefinitions {
         let found = found.await.map_err(unavailable)?;
         found.ok_or_else(|| missing(workflow))
     }
+
+    async fn organization(&self, id: OrganizationId) -> Result<Organization, StepError> {
+        let remembered = || {
+            self.organizations
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        let kept = remembered().get(&id).cloned();
+        if let Some((_, organization)) = kept.filter(|(read_at, _)| read_at.elapsed() < FRESH) {
+            return Ok(organization);
+        }
+        let read_at = Instant::now();
+        let found = workflows::organization(&self.app, id).await;
+        let found = found.map_err(unavailable)?;
+        let mut kept = remembered();
+        if kept.len() >= REMEMBERED {
+            kept.clear();
+        }
+        kept.insert(id, (read_at, found.clone()));
+        Ok(found)
+    }
 }
 
 impl Definitions for StoredDefinitions {
     fn program<'a>(&'a self, run: &'a Run) -> Reply<'a, Box<dyn Program>> {
         Box::pin(async move {
             let definition = self.definition(run).await?;
-            let organization = workflows::organization(&self.app, run.lease.organization_id);
             let start = Start {
                 run_id: run.lease.run_id.to_string(),
-                organization: organization.await.map_err(unavailable)?,
+                organization: self.organization(run.lease.organization_id).await?,
                 trigger: run.trigger.clone(),
                 params: run.params.clone(),
                 variables: run.variables.clone(),

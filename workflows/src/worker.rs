@@ -85,6 +85,9 @@ pub struct Worker {
     options: Options,
 }
 
+/// How long a busy worker gathers news before it claims again: a claim costs the same for one run as for many.
+const GATHER: Duration = Duration::from_millis(5);
+
 type Holding = Arc<Mutex<HashMap<WorkflowRunId, (Lease, Arc<AtomicBool>)>>>;
 
 impl Worker {
@@ -168,6 +171,7 @@ async fn work(
             .concurrency
             .saturating_sub(u32::try_from(running.len()).unwrap_or(u32::MAX));
         let mut is_full = free == 0;
+        let claimed_at = tokio::time::Instant::now();
         if free > 0 {
             let claimed = claim(engine, options, free, behind).await;
             let organizations = claimed
@@ -184,8 +188,8 @@ async fn work(
         }
         tokio::select! {
             () = stop.cancelled() => {}
-            Some(_) = running.join_next(), if is_full => {}
-            () = ear.rung(), if !is_full => {}
+            () = made_room(&mut running, options.concurrency / 4), if is_full && !running.is_empty() => {}
+            () = news(&mut ear, claimed_at), if !is_full => {}
             () = tokio::time::sleep(options.poll), if !is_full => {}
         }
         while running.try_join_next().is_some() {}
@@ -195,6 +199,24 @@ async fn work(
         running.shutdown().await;
         give_back(engine, holding).await;
     }
+}
+
+/// Waits until a full worker has some room, but not long after the first run has ended.
+async fn made_room(running: &mut JoinSet<()>, wanted: u32) {
+    running.join_next().await;
+    let more = async {
+        for _ in 1..wanted {
+            running.join_next().await;
+        }
+    };
+    // Too few is all right, too.
+    drop(tokio::time::timeout(GATHER, more).await);
+}
+
+/// Waits for a ring, and gathers others unless the last claim is a while ago.
+async fn news(ear: &mut Ear, claimed_at: tokio::time::Instant) {
+    ear.rung().await;
+    tokio::time::sleep_until(claimed_at + GATHER).await;
 }
 
 async fn claim(engine: &Engine, options: &Options, free: u32, behind: Uuid) -> Vec<Run> {

@@ -78,6 +78,7 @@ fn only_store_and_operations_know_sqlx() {
     // Their test kit too, `domain` behind a feature, and the benchmarks, which ask the database directly to compare.
     let may = [
         "bench/Cargo.toml",
+        "bench/peers/Cargo.toml",
         "store/Cargo.toml",
         "operations/Cargo.toml",
         "testkit/Cargo.toml",

@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use super::stats::Sample;
+use crate::stats::Sample;
 
 const REVISION: &str = "2026-07-28";
 

@@ -18,11 +18,11 @@ use super::{
     client::{Call, Caller, Ends, Http, Pipe},
     constant,
     sql::{Direct, EVENT_SLUG, ORDER_COUNT, Tool},
-    stats::Sample,
 };
 use crate::{
     machine::{self, Cores},
     program::{Installed, Process, Served, free_address},
+    stats::Sample,
 };
 
 /// Calls under way when it is about how many there can be.

@@ -2,18 +2,16 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context as _, Result};
-
 use super::{
     contest::{CONCURRENCY, Figures, Outcome, Way, Who},
     sql::Tool,
     start::Starts,
+};
+use crate::{
+    machine::Cores,
+    report::{head, verdict},
     stats::Spread,
 };
-use crate::machine::{self, Cores};
-
-const BEGIN: &str = "<!-- figures of mcp: begin -->";
-const END: &str = "<!-- figures of mcp: end -->";
 
 /// What the project promises.
 mod target {
@@ -31,16 +29,9 @@ mod target {
 pub(crate) fn markdown(starts: &Starts, outcome: &Outcome, cores: &Cores, machine: &str) -> String {
     let mut text = String::new();
     let rounds = outcome.figures.first().map_or(0, |f| f.p50.len());
-    let date = machine::version("date", &["-u", "+%Y-%m-%d"]);
-    let rust = machine::version("rustc", &["--version"]);
-    let _ = writeln!(
-        text,
-        "{date}, {machine}; {}. PostgreSQL {}, {rust}, {}. \
-         Medians of {rounds} rounds, with the lowest and the highest round in brackets.\n",
-        cores.said(),
-        outcome.postgres,
-        outcome.python,
-    );
+    let setting = format!("{machine}; {}", cores.said());
+    let versions = format!("PostgreSQL {}, {}", outcome.postgres, outcome.python);
+    text.push_str(&head(&setting, &versions, rounds));
     starting(&mut text, starts, outcome.resident);
     for (tool, name) in [
         (Tool::GetEvent, "get_event"),
@@ -49,15 +40,6 @@ pub(crate) fn markdown(starts: &Starts, outcome: &Outcome, cores: &Cores, machin
         calls(&mut text, outcome, tool, name);
     }
     text
-}
-
-/// Whether a target was met: said only when all rounds agree.
-fn verdict(figure: Spread, is_met: impl Fn(f64) -> bool) -> &'static str {
-    match [figure.low, figure.high].map(is_met) {
-        [true, true] => "met",
-        [false, false] => "missed",
-        _ => "open: rounds differ",
-    }
 }
 
 fn starting(text: &mut String, starts: &Starts, behind: Option<f64>) {
@@ -167,30 +149,4 @@ fn calls(text: &mut String, outcome: &Outcome, tool: Tool, name: &str) {
         );
     }
     text.push('\n');
-}
-
-/// Puts the report between its marks in the README.
-pub(crate) fn write(report: &str) -> Result<()> {
-    let file = crate::root().join("bench/README.md");
-    let text = std::fs::read_to_string(&file)?;
-    let (before, rest) = text.split_once(BEGIN).context("the README has no mark")?;
-    let (_, after) = rest.split_once(END).context("the README has no end mark")?;
-    let report = report.trim();
-    Ok(std::fs::write(
-        file,
-        format!("{before}{BEGIN}\n\n{report}\n\n{END}{after}"),
-    )?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn decides_only_when_rounds_agree() {
-        let said = |rounds: [f64; 3]| verdict(Spread::of(rounds.to_vec()), |it| it < 1.5);
-        assert_eq!(said([0.2, 0.3, 0.4]), "met");
-        assert_eq!(said([1.6, 1.7, 1.8]), "missed");
-        assert_eq!(said([0.2, 0.3, 1.8]), "open: rounds differ");
-    }
 }

@@ -4,8 +4,7 @@ use std::{path::Path, thread, time::Duration};
 
 use anyhow::Result;
 
-use super::stats::Spread;
-use crate::program::Installed;
+use crate::{program::Installed, stats::Spread};
 
 /// What starting costs.
 #[derive(Debug)]

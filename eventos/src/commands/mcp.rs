@@ -103,7 +103,13 @@ async fn stdio(config: &Config, organization: &Organization) -> Result<ExitCode>
     let mut options = web::mcp_options(config, home::sealing_key(&config.data_dir)?)?;
     options.shutdown = stop.clone();
     let serving = mcp_server::serve_stdio(opened.app.clone(), caller, options);
-    let served = signals.run(&stop, serving).await;
+    let both = async {
+        tokio::select! {
+            served = serving => served,
+            never = opened.database.keep_ringing() => match never {},
+        }
+    };
+    let served = signals.run(&stop, both).await;
     let was_asked = stop.is_cancelled();
     stop.cancel();
     opened.finish(&mut signals, watch).await?;

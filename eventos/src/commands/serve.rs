@@ -72,8 +72,12 @@ impl Serve {
         );
         let serving = listen::serve(listener, router, listen::HEAD_WITHIN, &stop);
         let working = async {
-            if let Some(worker) = worker {
-                worker.run(stop.clone()).await;
+            match worker {
+                Some(worker) => worker.run(stop.clone()).await,
+                None => drop(
+                    stop.run_until_cancelled(opened.database.keep_ringing())
+                        .await,
+                ),
             }
         };
         let both = async { tokio::join!(serving, working) };

@@ -50,6 +50,7 @@ where
         wake_at: cx.now,
         parent: None,
         on_behalf_of: cx.actor.user_id().or(found.stored.enabled_by),
+        since: None,
         created_at: cx.now,
     };
     let started = runs::insert(conn, &run).await?;

@@ -45,7 +45,8 @@ const ROUND: i32 = 100;
 
 /// One look at the head of the queue is enough while everything due fits into it. When it does not, one organization's
 /// backlog may hide the others: then the claim also visits organization by organization. In both cases runs are taken
-/// in turns, those of organizations that have the fewest under way first.
+/// in turns, those of organizations that have the fewest under way first. What was chosen is looked up and locked row by
+/// row: a join would let the planner read everything that is due.
 const CLAIM: &str = "\
 with recursive expired as materialized (\
   select organization_id, id, lease_until as due from workflow_run \
@@ -85,10 +86,13 @@ with recursive expired as materialized (\
 ), first as materialized (\
   select * from ranked where place <= $5 order by place, due, id limit 2 * $6\
 ), taken as (\
-  select r.id, r.status from first p join workflow_run r on r.id = p.id \
-  where r.status in ('queued', 'waiting') and r.wake_at <= $1 or r.status = 'running' and r.lease_until < clock_timestamp() \
-  order by p.place, p.due, p.id limit $6 \
-  for no key update of r skip locked\
+  select r.* from first p cross join lateral (\
+    select r.id, r.status from workflow_run r \
+    where r.id = p.id \
+      and (r.status in ('queued', 'waiting') and r.wake_at <= $1 \
+        or r.status = 'running' and r.lease_until < clock_timestamp()) \
+    for no key update skip locked) r \
+  limit $6\
 ) \
 update workflow_run r set status = 'running', lease_owner = $7, \
   lease_until = clock_timestamp() + make_interval(secs => $8), epoch = r.epoch + 1, \
@@ -104,8 +108,13 @@ impl Runs {
         // Claims take turns, so that each counts what the others have under way; it is a matter of a millisecond. What
         // a crash of the database loses of a claim that was not flushed is claimed again, and nothing was done under
         // it: the first commit of the worker flushes the claim as well.
+        //
+        // The statement is planned once per connection: every part of it is an index scan with a limit, whatever the
+        // parameters, and planning it took as long as executing it. The estimates, which know no parameters, would have
+        // it compiled when very many runs wait.
         sqlx::query(
-            "select pg_advisory_xact_lock(7236452), set_config('synchronous_commit', 'off', true)",
+            "select pg_advisory_xact_lock(7236452), set_config('synchronous_commit', 'off', true), \
+               set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true)",
         )
         .execute(tx.conn())
         .await?;

@@ -31,6 +31,13 @@ pub struct FeedChange {
     position: i64,
 }
 
+impl FeedChange {
+    /// The transaction it was committed in, by which changes are ordered.
+    pub fn position(&self) -> i64 {
+        self.position
+    }
+}
+
 /// What a dispatcher finds.
 pub enum Upcoming {
     /// Changes to deal with.

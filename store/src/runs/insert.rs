@@ -35,6 +35,9 @@ pub struct NewRun {
     pub parent: Option<(WorkflowRunId, String)>,
     /// The member on whose behalf it runs.
     pub on_behalf_of: Option<UserId>,
+    /// The transaction from which on changes end its waits: the first after that of the change that starts it, however
+    /// late the dispatcher is. Those of now, when left out.
+    pub since: Option<i64>,
     /// When it is made.
     pub created_at: Timestamp,
 }
@@ -90,8 +93,9 @@ pub async fn insert(conn: &mut PgConnection, run: &NewRun) -> Result<Started, St
     let inserted = sqlx::query(
         "insert into workflow_run (organization_id, id, workflow, version, definition, title, idempotency_key, \
            concurrency_key, status, trigger, params, wake_at, parent_run_id, parent_path, on_behalf_of, created_at, \
-           finished_at) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+           finished_at, since) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+           coalesce($18::text::xid8, pg_snapshot_xmin(pg_current_snapshot()))) \
          on conflict (organization_id, workflow, idempotency_key) do nothing",
     )
     .bind(run.organization_id)
@@ -111,6 +115,7 @@ pub async fn insert(conn: &mut PgConnection, run: &NewRun) -> Result<Started, St
     .bind(run.on_behalf_of)
     .bind(run.created_at)
     .bind(finished_at)
+    .bind(run.since.map(|since| since.to_string()))
     .execute(&mut *conn)
     .await?;
     if inserted.rows_affected() == 1 {

@@ -149,10 +149,17 @@ impl Runs {
         };
         let rig = &self.store.shared.rig;
         let mut tx = self.store.write(cx).await?;
+        // A run that is over waits for nothing any more. A crash of the database may lose this and only this: then the
+        // lease runs out, and whoever takes the run up finds every step done and ends it the same way. What leaves the
+        // house because of it commits before, and that flushes this, too.
         let ended = sqlx::query(
-            "update workflow_run set status = $4, output = $5, error = $6, finished_at = $7, wake_at = null, \
-               lease_owner = null, lease_until = null \
-             where organization_id = $1 and id = $2 and ($8 or epoch = $3 and status = 'running')",
+            "with ended as (\
+               update workflow_run set status = $4, output = $5, error = $6, finished_at = $7, wake_at = null, \
+                 lease_owner = null, lease_until = null \
+               where organization_id = $1 and id = $2 and ($8 or epoch = $3 and status = 'running') returning id), \
+             forgotten as (\
+               delete from workflow_wait where organization_id = $1 and run_id in (select id from ended)) \
+             select set_config('synchronous_commit', 'off', true) from ended",
         )
         .bind(run.lease.organization_id)
         .bind(run.lease.run_id)
@@ -162,16 +169,11 @@ impl Runs {
         .bind(error)
         .bind(cx.now)
         .bind(rig.lacks("fence"))
-        .execute(tx.conn())
+        .fetch_optional(tx.conn())
         .await?;
-        if ended.rows_affected() == 0 {
+        if ended.is_none() {
             return Err(StoreError::Fenced);
         }
-        sqlx::query("delete from workflow_wait where organization_id = $1 and run_id = $2")
-            .bind(run.lease.organization_id)
-            .bind(run.lease.run_id)
-            .execute(tx.conn())
-            .await?;
         let finished = Finished {
             run_id: run.lease.run_id,
             title: run.title.clone(),

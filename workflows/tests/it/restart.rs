@@ -116,6 +116,7 @@ fn new_run(cx: &domain::Cx, script: &serde_json::Value) -> NewRun {
         wake_at: cx.now,
         parent: None,
         on_behalf_of: None,
+        since: None,
         created_at: cx.now,
     }
 }

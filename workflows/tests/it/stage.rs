@@ -92,6 +92,7 @@ impl Stage {
             wake_at: self.now(),
             parent: None,
             on_behalf_of: None,
+            since: None,
             created_at: self.now(),
         }
     }

@@ -314,6 +314,40 @@ async fn one_organization_with_much_to_do_holds_up_nobody() {
 }
 
 #[tokio::test]
+async fn what_is_due_longest_is_claimed_first() {
+    let stage = Stage::new().await;
+    backlog(&stage, &[(1_000, 300)]).await;
+    let runs = stage.runs();
+    let mut claimed = Vec::new();
+    for _ in 0..3 {
+        let claim = Claim {
+            owner: "worker",
+            wanted: 16,
+            per_organization: 64,
+            lease_for: Duration::from_mins(1),
+            behind: Uuid::nil(),
+            now: stage.now(),
+        };
+        let taken = runs.claim(&claim).await.unwrap();
+        assert_eq!(taken.len(), 16);
+        let mut ids: Vec<String> = taken
+            .iter()
+            .map(|run| Uuid::from(run.lease.run_id).to_string())
+            .collect();
+        ids.sort();
+        claimed.push(ids);
+    }
+    let rows = (stage.scene.database)
+        .ask("select id from workflow_run order by wake_at limit 48")
+        .await;
+    for (number, rows) in rows.as_array().unwrap().chunks(16).enumerate() {
+        let mut expected: Vec<&str> = rows.iter().map(|r| r["id"].as_str().unwrap()).collect();
+        expected.sort_unstable();
+        assert_eq!(claimed[number], expected, "claim {number}");
+    }
+}
+
+#[tokio::test]
 async fn another_organization_sees_no_runs() {
     let stage = Stage::new().await;
     stage.start(json!([])).await;

@@ -161,6 +161,22 @@ async fn each_change_ends_one_wait_of_a_run() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_followed_the_change_that_started_a_run_ends_its_wait_however_late_it_began() {
+    let stage = Stage::new().await;
+    stage.scene.run(new_event("Begins")).await.unwrap();
+    let newest = "select max(transaction_id::text::bigint) from change";
+    let begun = stage.count(newest).await;
+    stage.scene.run(new_event("Told")).await.unwrap();
+    dispatch_all(&stage).await;
+    let mut run = stage.new_run(waiting());
+    run.since = Some(begun + 1);
+    let started = stage.runs().start(&run).await.unwrap().run_id;
+    let worker = stage.work(options(&stage), Rig::default());
+    assert_eq!(woken_by(&stage, started).await, "event.created");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_from_before_a_run_ends_none_of_its_waits_however_late_the_dispatcher_is() {
     let stage = Stage::new().await;
     stage.scene.run(new_event("Before")).await.unwrap();
