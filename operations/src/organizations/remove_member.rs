@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{App, Effect, Operation, permission::Role};
 
-/// Take a person out of the team. Their tokens stop working within seconds; what they did stays recorded.
+/// Take a person out of the team. Their tokens go with them, within seconds; what they did stays recorded.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RemoveMember {
     /// Their address.

@@ -1,4 +1,4 @@
-//! Every query on `organization`, `users` and `member`.
+//! Every query on `organization`, `users` and `member`; with a member go their tokens.
 
 use domain::{Currency, Cx, Language, Name, OrganizationId, UserId, Zone};
 use sqlx::PgConnection;
@@ -215,8 +215,11 @@ pub(super) async fn update_member(conn: &mut PgConnection, member: &Member) -> s
     Ok(())
 }
 
-/// Takes a person out of the organization; the person stays, for what they did.
+/// Takes a person out of the organization, with their tokens; the person stays, for what they did.
 pub(super) async fn remove_member(conn: &mut PgConnection, user_id: UserId) -> sqlx::Result<()> {
+    sqlx::query!("delete from api_token where user_id = $1", user_id as _)
+        .execute(&mut *conn)
+        .await?;
     sqlx::query!("delete from member where user_id = $1", user_id as _)
         .execute(conn)
         .await?;

@@ -3,7 +3,7 @@
 use operations::surveys::{Answer, answer_survey, find_survey};
 use serde_json::{Value, json};
 
-use super::{ADA, GRACE, House, KEY, mail};
+use super::{ADA, GRACE, House, KEY, OWNER, mail};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_launch_is_announced_when_a_person_agrees_and_to_whom_wants_news() {
@@ -16,7 +16,9 @@ async fn a_launch_is_announced_when_a_person_agrees_and_to_whom_wants_news() {
     let decide = async |decision: &str| {
         house.run("start_workflow", start.clone()).await;
         house.settle().await;
-        house.assert_sent(&[]).await;
+        let question =
+            "To decide: Announce Summer Fête to everyone who had a ticket for Spring Gala?";
+        house.assert_sent(&[mail(OWNER, question)]).await;
         let approval = house.question().await["id"].clone();
         let decided = json!({"approval": approval, "decision": decision});
         house.run("decide_approval", decided).await;
