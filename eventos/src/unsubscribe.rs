@@ -15,7 +15,7 @@ use operations::{
     messages::{Subscriber, subscriber, unsubscribe},
 };
 
-use crate::web::{escaped, linked};
+use crate::web::{Page, escaped, linked};
 
 struct Served {
     app: App,
@@ -89,6 +89,11 @@ fn unavailable(error: &store::StoreError) -> Response {
 }
 
 fn page(status: StatusCode, body: &str) -> Response {
-    let html = include_str!("unsubscribe.html").replace("{{body}}", body);
-    linked(status, html)
+    linked(&Page {
+        status,
+        lang: "en",
+        title: "Unsubscribe",
+        style: "",
+        body,
+    })
 }

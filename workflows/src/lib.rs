@@ -6,6 +6,7 @@
 
 mod agent;
 mod approvals;
+mod asking;
 mod definitions;
 mod dispatcher;
 mod engine;

@@ -18,7 +18,7 @@ use operations::{
 };
 use serde::Deserialize;
 
-use super::{escaped, linked};
+use super::{Page, escaped, linked};
 
 struct Served {
     app: App,
@@ -264,8 +264,11 @@ fn decided(approval: &Approval) -> String {
 }
 
 fn respond(status: StatusCode, title: &str, body: &str) -> Response {
-    let html = include_str!("approval.html")
-        .replace("{{title}}", &escaped(title))
-        .replace("{{body}}", body);
-    linked(status, html)
+    linked(&Page {
+        status,
+        lang: "en",
+        title: &escaped(title),
+        style: include_str!("approval.css"),
+        body,
+    })
 }

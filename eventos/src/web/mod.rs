@@ -141,8 +141,25 @@ async fn ready(State(served): State<Arc<Served>>) -> (StatusCode, &'static str) 
     }
 }
 
-/// A page behind a link that is a right in itself: it is not kept, not framed, and its address goes nowhere else.
-pub(crate) fn linked(status: StatusCode, html: String) -> Response {
+/// A page behind a link that is a right in itself.
+pub(crate) struct Page<'a> {
+    pub(crate) status: StatusCode,
+    pub(crate) lang: &'a str,
+    /// As HTML, like the body.
+    pub(crate) title: &'a str,
+    /// What it looks like beyond what all pages have.
+    pub(crate) style: &'static str,
+    pub(crate) body: &'a str,
+}
+
+/// Shows a page that is not kept, not framed, and whose address goes nowhere else.
+pub(crate) fn linked(page: &Page<'_>) -> Response {
+    // The body last: what people wrote into it stays as it is.
+    let html = include_str!("page.html")
+        .replace("{{style}}", page.style)
+        .replace("{{lang}}", page.lang)
+        .replace("{{title}}", page.title)
+        .replace("{{body}}", page.body);
     let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
     let headers = [
         (header::CONTENT_SECURITY_POLICY, policy),
@@ -150,7 +167,7 @@ pub(crate) fn linked(status: StatusCode, html: String) -> Response {
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    (status, headers, Html(html)).into_response()
+    (page.status, headers, Html(html)).into_response()
 }
 
 pub(crate) fn escaped(text: &str) -> String {

@@ -17,7 +17,7 @@ use operations::{
 };
 use serde::Deserialize;
 
-use super::{escaped, linked};
+use super::{Page, escaped, linked};
 
 /// More than the longest comment takes, encoded as a form.
 const LONGEST_BODY: usize = 64 * 1024;
@@ -288,9 +288,11 @@ fn refused(error: &SurveyError) -> Response {
 }
 
 fn page(status: StatusCode, language: Language, title: &str, body: &str) -> Response {
-    let html = include_str!("survey.html")
-        .replace("{{lang}}", language.as_str())
-        .replace("{{title}}", title)
-        .replace("{{body}}", body);
-    linked(status, html)
+    linked(&Page {
+        status,
+        lang: language.as_str(),
+        title,
+        style: include_str!("survey.css"),
+        body,
+    })
 }

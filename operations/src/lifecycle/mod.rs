@@ -12,6 +12,7 @@ mod copy;
 mod create_series;
 mod duplicate_event;
 mod get_event;
+mod moving;
 mod publish_event;
 mod readiness;
 mod recurrence;
