@@ -182,7 +182,7 @@ impl Dispatch {
                union all \
                select s.*, w.run_id, w.path from seen s join workflow_wait w on w.organization_id = s.organization_id \
                  and w.about is null and s.kind = any (w.kinds)) \
-             select organization_id, run_id, path, id, kind, payload, transaction_id::text from matched \
+             select organization_id, run_id, path, id, kind, payload, transaction_id::text::bigint as position from matched \
              order by run_id, path, transaction_id, sequence",
         )
         .bind(ids)
@@ -196,7 +196,7 @@ impl Dispatch {
                     run_id: row.try_get("run_id")?,
                     path: row.try_get("path")?,
                     change_id: id,
-                    position: row.try_get("transaction_id")?,
+                    position: row.try_get("position")?,
                     output: waits::output_of(id, row.try_get("kind")?, &row.try_get("payload")?),
                 })
             })
@@ -213,7 +213,7 @@ impl Dispatch {
         )
         .bind(found.organization_id)
         .bind(found.run_id)
-        .bind(&found.position)
+        .bind(found.position)
         .fetch_optional(&mut *conn)
         .await?;
         let cx = dispatching(found.organization_id, now);
@@ -244,8 +244,8 @@ struct Answer {
     run_id: Uuid,
     path: String,
     change_id: ChangeId,
-    /// Its transaction, as text: no type of the driver's fits.
-    position: String,
+    /// Its transaction.
+    position: i64,
     output: Value,
 }
 
