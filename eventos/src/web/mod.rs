@@ -154,12 +154,15 @@ pub(crate) struct Page<'a> {
 
 /// Shows a page that is not kept, not framed, and whose address goes nowhere else.
 pub(crate) fn linked(page: &Page<'_>) -> Response {
-    // The body last: what people wrote into it stays as it is.
-    let html = include_str!("page.html")
+    // Title and body last, each by itself: what people wrote into them stays as it is.
+    let (head, foot) = include_str!("page.html")
+        .split_once("{{body}}")
+        .expect("the page has a body");
+    let head = head
         .replace("{{style}}", page.style)
         .replace("{{lang}}", page.lang)
-        .replace("{{title}}", page.title)
-        .replace("{{body}}", page.body);
+        .replace("{{title}}", page.title);
+    let html = [head.as_str(), page.body, foot].concat();
     let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
     let headers = [
         (header::CONTENT_SECURITY_POLICY, policy),
