@@ -235,25 +235,37 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// The value of the signature header: HMAC-SHA256 of `<timestamp>.<body>` with each secret.
+/// The value of the signature header: HMAC-SHA-256 of `<seconds>.<body>` with each secret.
 pub fn signatures(secrets: &[String], seconds: i64, body: &str) -> String {
     let sign = |secret: &String| {
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
-            .expect("HMAC takes keys of every length");
-        mac.update(format!("{seconds}.").as_bytes());
-        mac.update(body.as_bytes());
-        let hex = mac
-            .finalize()
-            .into_bytes()
-            .iter()
-            .fold(String::new(), |mut hex, byte| {
-                use fmt::Write as _;
-                write!(hex, "{byte:02x}").expect("a string takes everything");
-                hex
-            });
-        format!("v1={hex}")
+        let code = mac(secret, seconds, body).finalize().into_bytes();
+        format!("v1={}", hex::encode(code))
     };
     secrets.iter().map(sign).collect::<Vec<_>>().join(",")
+}
+
+/// Whether one of the signatures in a header's value is made with this secret; takes the same time wherever they
+/// differ.
+pub fn is_signed(value: &str, secret: &str, seconds: i64, body: &str) -> bool {
+    value.split(',').any(|one| {
+        let code = one.trim().strip_prefix("v1=");
+        let code = code.and_then(|code| hex::decode(code).ok());
+        code.is_some_and(|code| mac(secret, seconds, body).verify_slice(&code).is_ok())
+    })
+}
+
+/// What is signed in place of the body where a request carries an idempotency key: whoever has overheard one could
+/// otherwise repeat it under another key.
+pub fn keyed(key: &str, body: &str) -> String {
+    format!("{key}.{body}")
+}
+
+fn mac(secret: &str, seconds: i64, body: &str) -> Hmac<Sha256> {
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of every length");
+    mac.update(format!("{seconds}.").as_bytes());
+    mac.update(body.as_bytes());
+    mac
 }
 
 #[cfg(test)]
@@ -275,6 +287,22 @@ mod tests {
             "{}",
         );
         assert!(both.starts_with(&format!("{one},v1=")), "{both}");
+        for secret in ["secret", "next"] {
+            assert!(is_signed(&both, secret, 1_700_000_000, "{}"), "{secret}");
+        }
+        assert!(!is_signed(&both, "other", 1_700_000_000, "{}"));
+        assert!(!is_signed(
+            &one[..one.len() - 2],
+            "secret",
+            1_700_000_000,
+            "{}"
+        ));
+        assert!(!is_signed(
+            &one["v1=".len()..],
+            "secret",
+            1_700_000_000,
+            "{}"
+        ));
         assert_ne!(one, signatures(&["secret".to_owned()], 1_700_000_001, "{}"));
     }
 

@@ -185,7 +185,7 @@ pub(crate) struct WorkflowsConfig {
     pub(crate) per_organization: u32,
     /// Hosts that workflows may call over https, such as `hooks.example.org`; none when left out.
     pub(crate) http_hosts: Vec<String>,
-    /// What their calls are signed with (`Eventos-Signature`, HMAC-SHA-256); needed to call at all.
+    /// What their calls are signed with (`EventOS-Signature`, HMAC-SHA-256 as for webhooks); needed to call at all.
     pub(crate) http_secret: Option<Secret>,
 }
 

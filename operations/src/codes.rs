@@ -54,9 +54,7 @@ pub(crate) fn generate(cx: &Cx, length: usize) -> String {
 pub(crate) fn secret(cx: &Cx, prefix: &str) -> String {
     let mut bytes = [0; 32];
     cx.random(&mut bytes);
-    bytes
-        .iter()
-        .fold(prefix.to_owned(), |text, byte| format!("{text}{byte:02x}"))
+    format!("{prefix}{}", hex::encode(bytes))
 }
 
 /// A code as somebody typed it, in its stored form: case, spaces and hyphens do not matter.

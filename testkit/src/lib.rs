@@ -10,7 +10,6 @@
 )]
 
 use std::{
-    fmt::Write as _,
     path::{Path, PathBuf},
     str::FromStr,
     sync::OnceLock,
@@ -190,13 +189,7 @@ async fn template() -> String {
         hash.update(version.to_be_bytes());
         hash.update(sql);
     }
-    let digest = hash.finalize();
-    let name = digest[..8]
-        .iter()
-        .fold("template_".to_owned(), |mut name, byte| {
-            write!(name, "{byte:02x}").unwrap();
-            name
-        });
+    let name = format!("template_{}", hex::encode(&hash.finalize()[..8]));
     let mut admin = connect("postgres").await;
     let exists = async |admin: &mut PgConnection| -> bool {
         let query =

@@ -149,7 +149,7 @@ impl Execution<'_> {
         };
         let mut output = json!({"approval": format!("apr_{}", approval.simple())});
         if let Some(digest) = digest {
-            output["digest"] = json!(hex(&digest));
+            output["digest"] = json!(hex::encode(digest));
         }
         if !checkpoint.is_written() {
             let cx = self.cx().with_checkpoint(checkpoint);
@@ -226,17 +226,6 @@ enum Decided {
     As(Value),
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("text takes everything");
-        text
-    })
-}
-
 fn read_digest(text: &str) -> Option<[u8; 32]> {
-    let bytes: Option<Vec<u8>> = (0..text.len() / 2)
-        .map(|i| u8::from_str_radix(text.get(i * 2..i * 2 + 2)?, 16).ok())
-        .collect();
-    bytes?.try_into().ok()
+    hex::decode(text).ok()?.try_into().ok()
 }

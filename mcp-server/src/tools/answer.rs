@@ -6,13 +6,12 @@ use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Value, json};
 
 use super::offer::Offer;
-use crate::keys;
 
 /// A mark that whoever wrote untrusted text could not guess; new for each answer.
 pub(crate) fn boundary(cx: &Cx) -> String {
     let mut random = [0; 4];
     cx.random(&mut random);
-    keys::hex(&random)
+    hex::encode(random)
 }
 
 /// Whether an answer holds text inside a boundary.

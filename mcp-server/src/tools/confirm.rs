@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Call, answer, approve, boundary, envelope::Envelope, offer::Offer};
-use crate::{keys, server::is_modern};
+use crate::server::is_modern;
 
 /// The question's name in the newer era, and the field of its form.
 const QUESTION: &str = "confirmation";
@@ -219,7 +219,7 @@ impl Confirmed<'_> {
     fn nonce(&self) -> String {
         let mut random = [0; 16];
         self.cx.random(&mut random);
-        keys::hex(&random)
+        hex::encode(random)
     }
 
     /// What an agreement holds for: this caller, this operation, these arguments, this way of asking.

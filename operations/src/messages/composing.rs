@@ -65,9 +65,7 @@ pub(super) fn words(template: &Template) -> String {
 }
 
 fn short_digest(text: &str) -> String {
-    let digest = Sha256::digest(text);
-    let short = digest[..12].iter().map(|byte| format!("{byte:02x}"));
-    short.collect()
+    hex::encode(&Sha256::digest(text)[..12])
 }
 
 /// An event as a file for the calendar of one recipient.

@@ -147,12 +147,8 @@ impl Place {
 
 /// A short name for a path, the same on every run.
 pub(super) fn short_name(path: &Path) -> String {
-    use std::{fmt::Write, os::unix::ffi::OsStrExt};
-    let digest = Sha256::digest(path.as_os_str().as_bytes());
-    digest.iter().take(8).fold(String::new(), |mut name, byte| {
-        write!(name, "{byte:02x}").expect("writing to a string cannot fail");
-        name
-    })
+    use std::os::unix::ffi::OsStrExt;
+    hex::encode(&Sha256::digest(path.as_os_str().as_bytes())[..8])
 }
 
 /// Makes a directory with exactly this mode, and says whether it was made.

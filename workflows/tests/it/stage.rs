@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use delivery::webhook;
 use domain::{OrganizationId, Timestamp, WorkflowRunId};
 use operations::{App, testing::Scene};
 use serde_json::{Value, json};
@@ -29,6 +30,8 @@ use workflows::{Options, Worker, testing::Scripts};
 
 /// How long a test waits for what must come before it fails.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// What calls to the system outside are signed with.
+const SECRET: &str = "secret";
 
 /// A database with an organization and a clock that tests move.
 pub(crate) struct Stage {
@@ -113,7 +116,7 @@ impl Stage {
         options.expiring = Duration::from_millis(30);
         options.per_organization = 1_000;
         options.http.hosts = vec![format!("http://{}", self.outside.host)];
-        options.http.secret = Some("secret".to_owned());
+        options.http.secret = Some(SECRET.to_owned());
         options
     }
 
@@ -314,9 +317,12 @@ async fn serve(mut stream: tokio::net::TcpStream, calls: Arc<Mutex<HashMap<Strin
                 return;
             }
         }
-        buffer.drain(..length);
-        assert!(field("eventos-signature").unwrap().starts_with("t="));
+        let body: Vec<u8> = buffer.drain(..length).collect();
         let key = field("idempotency-key").unwrap();
+        let seconds = field("eventos-timestamp").unwrap().parse().unwrap();
+        let signed = webhook::keyed(&key, str::from_utf8(&body).unwrap());
+        let signature = field("eventos-signature").unwrap();
+        assert!(webhook::is_signed(&signature, SECRET, seconds, &signed));
         let count = {
             let mut calls = calls.lock().unwrap();
             let count = calls.entry(key).or_default();

@@ -1,6 +1,6 @@
 //! What becomes of a request to a workflow's address: a run, once for each key, with what it sent as data.
 
-use delivery::webhook::signatures;
+use delivery::webhook;
 use domain::{
     Actor, Cx, Facts, Fault, FaultKind, FaultSpec, Permissions, Timestamp, WorkflowRunId,
 };
@@ -107,7 +107,7 @@ impl Received<'_> {
     /// Checks the signature, if there must be one; what makes a repeat the same request.
     fn checked_key(
         &self,
-        webhook: &Webhook,
+        stored: &Webhook,
         now: Timestamp,
     ) -> Result<Option<String>, ReceiveError> {
         let readable = |key: &str| {
@@ -118,7 +118,7 @@ impl Received<'_> {
             return Err(ReceiveError::KeyMalformed);
         }
         let key = self.key.map(ToOwned::to_owned);
-        let Some(secret) = &webhook.signing_secret else {
+        let Some(secret) = &stored.signing_secret else {
             return Ok(key);
         };
         let (Some(given), Some(seconds)) = (self.signature, self.timestamp) else {
@@ -126,16 +126,11 @@ impl Received<'_> {
         };
         let seconds: i64 = seconds.parse().map_err(|_| ReceiveError::Unsigned)?;
         let body = str::from_utf8(self.body).map_err(|_| ReceiveError::NotJson)?;
-        // The key is signed too, or whoever has overheard a request could repeat it under another.
         let signed = match self.key {
-            Some(key) => format!("{key}.{body}"),
+            Some(key) => webhook::keyed(key, body),
             None => body.to_owned(),
         };
-        let expected = signatures(std::slice::from_ref(secret), seconds, &signed);
-        if !given
-            .split(',')
-            .any(|given| is_equal(given.trim(), &expected))
-        {
+        if !webhook::is_signed(given, secret, seconds, &signed) {
             return Err(ReceiveError::Unsigned);
         }
         let age = now.as_microseconds() / 1_000_000 - seconds;
@@ -143,17 +138,9 @@ impl Received<'_> {
             return Err(ReceiveError::Late);
         }
         // Without a key, the same signature is the same request.
-        Ok(Some(key.unwrap_or(expected)))
+        let made = || webhook::signatures(std::slice::from_ref(secret), seconds, &signed);
+        Ok(Some(key.unwrap_or_else(made)))
     }
-}
-
-/// Takes the same time wherever the texts differ.
-fn is_equal(a: &str, b: &str) -> bool {
-    let differing = a
-        .bytes()
-        .zip(b.bytes())
-        .fold(0, |seen, (a, b)| seen | (a ^ b));
-    a.len() == b.len() && differing == 0
 }
 
 /// How a request from outside is refused.
@@ -289,6 +276,7 @@ mod tests {
         },
         workflows::DisableWorkflow,
     };
+    use delivery::webhook::signatures;
 
     const BODY: &str = "{\"name\": \"Ada\"}";
 
@@ -464,7 +452,7 @@ mod tests {
             assert_eq!(outcome, Err("signature_too_old"), "{off}");
         }
         // A sender that tries again later signs anew, and under its key it is the same request.
-        let keyed = format!("k.{BODY}");
+        let keyed = webhook::keyed("k", BODY);
         let begun = send(now, &signatures(&secret, now, &keyed), Some("k"), BODY).await;
         let later = signatures(&secret, now + 60, &keyed);
         let retried = send(now + 60, &later, Some("k"), BODY).await.unwrap();
