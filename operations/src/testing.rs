@@ -17,7 +17,7 @@ use crate::{
     organizations::{FoundOrganization, found_organization},
     permission::Role,
     reports,
-    ticket_types::{SaveTicketType, TicketType},
+    ticket_types::{PoolRequest, SaveTicketType, TicketType},
     tickets::{self, Ticket},
     venues::{SaveVenue, Venue},
 };
@@ -306,6 +306,14 @@ pub fn selling(event: EventId, name: &str, amount: i64, quantity: i32) -> SaveTi
         price: Some(Money::new(amount, eur())),
         quantity: Some(quantity),
         ..saving(event)
+    }
+}
+
+/// A limit that a ticket type shares; with its capacity if it is new.
+pub fn pool(name: &str, capacity: Option<i32>) -> PoolRequest {
+    PoolRequest {
+        name: name.parse().expect("a short name"),
+        capacity,
     }
 }
 

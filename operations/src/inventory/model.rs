@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{CapacityPoolId, Name};
+use domain::{CapacityPoolId, EventId, Name, TicketTypeId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,11 @@ impl Pool {
             .saturating_add(self.blocked_count)
     }
 
+    /// The name it shows to people; empty for the pool of one ticket type alone.
+    pub(crate) fn label(&self) -> &str {
+        self.name.as_ref().map_or("", Name::as_str)
+    }
+
     pub(crate) fn left(&self) -> Option<i32> {
         self.capacity
             .map(|capacity| capacity.saturating_sub(self.taken()).max(0))
@@ -53,6 +58,15 @@ impl Pool {
             left: self.left(),
         }
     }
+}
+
+/// A ticket type that draws on a pool or stops doing so, with what was taken of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sharer {
+    pub(crate) event_id: EventId,
+    pub(crate) ticket_type_id: TicketTypeId,
+    pub(crate) held: i32,
+    pub(crate) sold: i32,
 }
 
 /// How many places of which pools. Ordered by pool id, which is the order pools are locked in.

@@ -1,9 +1,23 @@
 //! Every query on `capacity_pool`. Counters move in guarded updates: the database decides who gets the last place.
 
-use domain::{CapacityPoolId, Cx, EventId, Name};
+use domain::{CapacityPoolId, Cx, EventId, Name, TicketTypeId};
 use sqlx::PgConnection;
 
-use super::model::{Places, Pool, Shortage, Step};
+use super::model::{Places, Pool, Sharer, Shortage, Step};
+
+/// Pools by their ids.
+pub(crate) async fn pools(
+    conn: &mut PgConnection,
+    ids: &[CapacityPoolId],
+) -> sqlx::Result<Vec<Pool>> {
+    sqlx::query_as!(
+        Pool,
+        "select id, name, capacity, held_count, sold_count, blocked_count from capacity_pool where id = any($1)",
+        ids as _
+    )
+    .fetch_all(conn)
+    .await
+}
 
 /// The shared pools of an event, by name.
 pub(crate) async fn shared(conn: &mut PgConnection, event_id: EventId) -> sqlx::Result<Vec<Pool>> {
@@ -65,12 +79,10 @@ pub(crate) async fn resize(
     Ok(done.rows_affected() == 1)
 }
 
-/// Removes a pool that no ticket type and no order has ever used.
-pub(crate) async fn remove_unused(conn: &mut PgConnection, id: CapacityPoolId) -> sqlx::Result<()> {
+/// Removes a shared pool that no ticket type draws on any more.
+async fn remove_unused(conn: &mut PgConnection, id: CapacityPoolId) -> sqlx::Result<()> {
     sqlx::query!(
-        "delete from capacity_pool
-         where id = $1 and not exists (select from ticket_type where pool_id = $1)
-           and not exists (select from order_item where pool_id = $1)",
+        "delete from capacity_pool where id = $1 and not exists (select from ticket_type_pool where pool_id = $1)",
         id as _
     )
     .execute(conn)
@@ -89,22 +101,32 @@ pub(crate) async fn move_places(
 ) -> sqlx::Result<Result<(), Shortage>> {
     for (&pool_id, &count) in places {
         let (held, sold) = step.deltas(count);
-        let done = sqlx::query!(
-            "update capacity_pool set held_count = held_count + $2, sold_count = sold_count + $3
-             where id = $1
-               and ($2::integer + $3::integer <= 0 or capacity is null or held_count + sold_count + blocked_count + $2 + $3 <= capacity)",
-            pool_id as _,
-            held,
-            sold
-        )
-        .execute(&mut *conn)
-        .await?;
-        if done.rows_affected() == 0 {
+        if !shift(conn, pool_id, held, sold).await? {
             let left = left(conn, pool_id).await?;
             return Ok(Err(Shortage { pool_id, left }));
         }
     }
     Ok(Ok(()))
+}
+
+/// Changes the counters of a pool; returns false when it has too few places left.
+async fn shift(
+    conn: &mut PgConnection,
+    id: CapacityPoolId,
+    held: i32,
+    sold: i32,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "update capacity_pool set held_count = held_count + $2, sold_count = sold_count + $3
+         where id = $1
+           and ($2::integer + $3::integer <= 0 or capacity is null or held_count + sold_count + blocked_count + $2 + $3 <= capacity)",
+        id as _,
+        held,
+        sold
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Moves places that are taken: gives them back, or sells those that are held. Unlike free places they cannot run out.
@@ -116,6 +138,84 @@ pub(crate) async fn move_taken(
     let moved = move_places(conn, step, places).await?;
     // The counters are at least what their rows say (a test reconciles them); the pool cannot be gone either.
     moved.map_err(|_| sqlx::Error::RowNotFound)
+}
+
+/// What places of ticket types take: one of their own pool, and one of each pool they share.
+///
+/// The event must be shared or locked: ticket types cannot change their pools then.
+pub(crate) async fn places_of(
+    conn: &mut PgConnection,
+    counts: &[(TicketTypeId, i32)],
+) -> sqlx::Result<Places> {
+    let (types, counts): (Vec<TicketTypeId>, Vec<i32>) = counts.iter().copied().unzip();
+    let rows = sqlx::query!(
+        r#"select pool_id as "pool_id!", sum(count)::integer as "count!"
+           from (select t.pool_id, c.count from unnest($1::uuid[], $2::integer[]) as c (ticket_type_id, count)
+                 join ticket_type t on t.id = c.ticket_type_id
+                 union all
+                 select m.pool_id, c.count from unnest($1::uuid[], $2::integer[]) as c (ticket_type_id, count)
+                 join ticket_type_pool m on m.ticket_type_id = c.ticket_type_id) as taken
+           group by pool_id"#,
+        types as _,
+        &counts,
+    )
+    .fetch_all(conn)
+    .await?;
+    let places = rows
+        .into_iter()
+        .map(|row| (CapacityPoolId::from(row.pool_id), row.count));
+    Ok(places.collect())
+}
+
+/// Lets a ticket type, whose event is locked, draw on a shared pool, which then counts what was taken of it before.
+pub(crate) async fn join(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    sharer: &Sharer,
+    pool_id: CapacityPoolId,
+) -> sqlx::Result<Result<(), Shortage>> {
+    sqlx::query!(
+        "insert into ticket_type_pool (organization_id, event_id, ticket_type_id, pool_id) values ($1, $2, $3, $4)",
+        cx.organization_id as _,
+        sharer.event_id as _,
+        sharer.ticket_type_id as _,
+        pool_id as _,
+    )
+    .execute(&mut *conn)
+    .await?;
+    if shift(conn, pool_id, sharer.held, sharer.sold).await? {
+        return Ok(Ok(()));
+    }
+    let left = left(conn, pool_id).await?;
+    Ok(Err(Shortage { pool_id, left }))
+}
+
+/// Takes a ticket type, whose event is locked, and what was taken of it out of a shared pool. The last one takes the
+/// pool with it.
+pub(crate) async fn leave(
+    conn: &mut PgConnection,
+    sharer: &Sharer,
+    pool_id: CapacityPoolId,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "delete from ticket_type_pool where ticket_type_id = $1 and pool_id = $2",
+        sharer.ticket_type_id as _,
+        pool_id as _,
+    )
+    .execute(&mut *conn)
+    .await?;
+    shift(conn, pool_id, -sharer.held, -sharer.sold).await?;
+    remove_unused(conn, pool_id).await
+}
+
+/// The most that an event can sell; none when a ticket type has no limit at all.
+pub(crate) async fn capacity(
+    conn: &mut PgConnection,
+    event_id: EventId,
+) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar!("select event_capacity($1)", event_id as _)
+        .fetch_one(conn)
+        .await
 }
 
 async fn left(conn: &mut PgConnection, id: CapacityPoolId) -> sqlx::Result<i32> {

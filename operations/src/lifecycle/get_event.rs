@@ -47,14 +47,17 @@ impl Operation for GetEvent {
         let mut tx = app.store().read(cx).await?;
         let event = events::resolve(tx.conn(), cx, &self.event).await?;
         let offers = ticket_types::offers(tx.conn(), event.id).await?;
-        let types = ticket_types::summaries_of(tx.conn(), cx, &event, &offers).await?;
+        let types = ticket_types::seen(cx, &event, &offers);
         let totals = if cx.may(Permission::OrdersRead) {
             Some(reports::totals_of(tx.conn(), &event).await?)
         } else {
             None
         };
-        let readiness = (event.status == EventStatus::Draft)
-            .then(|| Readiness::of(cx, &event, &offers, &types));
+        let readiness = if event.status == EventStatus::Draft {
+            Some(Readiness::of(tx.conn(), cx, &event, &offers).await?)
+        } else {
+            None
+        };
         Ok(EventDetails {
             event,
             ticket_types: types,

@@ -42,8 +42,7 @@ impl Operation for PublishEvent {
         let mut tx = app.store().write(cx).await?;
         let event = events::lock(tx.conn(), cx, &self.event).await?;
         let offers = ticket_types::offers(tx.conn(), event.id).await?;
-        let types = ticket_types::summaries_of(tx.conn(), cx, &event, &offers).await?;
-        let readiness = Readiness::of(cx, &event, &offers, &types);
+        let readiness = Readiness::of(tx.conn(), cx, &event, &offers).await?;
         let warnings = readiness.warnings;
         match event.status {
             EventStatus::Draft => {}

@@ -3,10 +3,11 @@
 use domain::Cx;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 
 use crate::{
     events::Event,
-    ticket_types::{self, Offer, TicketType},
+    ticket_types::{self, Offer},
 };
 
 /// Whether an event can be published.
@@ -21,8 +22,13 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Checks an event with its ticket types; the same list in two forms.
-    pub(super) fn of(cx: &Cx, event: &Event, offers: &[Offer], types: &[TicketType]) -> Self {
+    /// Checks an event with its ticket types.
+    pub(super) async fn of(
+        conn: &mut PgConnection,
+        cx: &Cx,
+        event: &Event,
+        offers: &[Offer],
+    ) -> sqlx::Result<Self> {
         let missing = missing(cx, event, offers);
         let mut warnings = Vec::new();
         if event.starts_at <= cx.now && event.ends_at > cx.now {
@@ -37,12 +43,12 @@ impl Readiness {
         for offer in offers {
             warnings.extend(window(cx, offer));
         }
-        warnings.extend(ticket_types::over_venue(event, types));
-        Self {
+        warnings.extend(ticket_types::over_venue(conn, event).await?);
+        Ok(Self {
             is_ready: missing.is_empty(),
             missing,
             warnings,
-        }
+        })
     }
 }
 
@@ -60,7 +66,7 @@ fn missing(cx: &Cx, event: &Event, offers: &[Offer]) -> Vec<String> {
     if event.format.needs_link() && event.online_url.is_none() {
         missing.push(format!("an online_url, because it is {}", event.format));
     }
-    let sellable = |offer: &Offer| !is_over(cx, offer) && offer.pool().left() != Some(0);
+    let sellable = |offer: &Offer| !is_over(cx, offer) && offer.left() != Some(0);
     if offers.is_empty() {
         missing.push("a ticket type (save_ticket_type)".to_owned());
     } else if !offers.iter().any(sellable) {

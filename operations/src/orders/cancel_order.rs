@@ -1,6 +1,9 @@
 //! `cancel_order`: a purchase is called off.
 
-use domain::{Cx, Facts, Fault, FaultKind, FaultSpec, Money, Name, OrderId, Permission, Reference};
+use domain::{
+    Cx, Facts, Fault, FaultKind, FaultSpec, Money, Name, OrderId, Permission, Reference,
+    TicketTypeId,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{StoreError, WriteTx};
@@ -14,8 +17,9 @@ use super::{
 use crate::{
     App, Effect, Operation,
     codes::CodeLookupError,
+    events,
     faults::CHECKED_IN,
-    inventory::{self, Places, Step},
+    inventory::{self, Step},
     lookup::LookupError,
     tickets,
 };
@@ -64,6 +68,8 @@ impl Operation for CancelOrder {
     async fn run(self, app: &App, cx: &Cx) -> Result<CancelledOrder, CancelOrderError> {
         let mut tx = app.store().write(cx).await?;
         let found = sql::resolve(tx.conn(), &self.order).await?;
+        // Its ticket types keep their pools until the commit.
+        events::share(tx.conn(), cx, &found.event_id.into()).await?;
         let order = sql::lock(tx.conn(), found.id).await?;
         if order.status == OrderStatus::Cancelled {
             return self.repeat(tx, order).await;
@@ -82,13 +88,13 @@ impl Operation for CancelOrder {
             sql::refund(tx.conn(), cx, order.id, refunded, reason).await?;
         }
         let voided = tickets::void_for_order(tx.conn(), cx, order.id, reason).await?;
-        let (step, places) = match order.status {
+        let (step, counts) = match order.status {
             OrderStatus::Pending => {
                 let items = sql::items(tx.conn(), order.id).await?;
-                (Step::ReleaseHeld, model::places(&items))
+                (Step::ReleaseHeld, model::counts(&items))
             }
-            OrderStatus::Paid => (Step::ReleaseSold, voided.places),
-            OrderStatus::Expired | OrderStatus::Cancelled => (Step::ReleaseHeld, Places::new()),
+            OrderStatus::Paid => (Step::ReleaseSold, voided.clone()),
+            OrderStatus::Expired | OrderStatus::Cancelled => (Step::ReleaseHeld, Vec::new()),
         };
         let change = OrderCancelled {
             order_id: order.id,
@@ -97,17 +103,22 @@ impl Operation for CancelOrder {
             event_title: order.event_title,
             number: order.number,
             before: order.status,
-            places_freed: places.values().sum(),
-            tickets_voided: voided.count,
+            places_freed: total(&counts),
+            tickets_voided: total(&voided),
             refunded,
         };
         let answer = CancelledOrder {
             order: detail(tx.conn(), cx, order.id).await?,
             was_cancelled_already: false,
         };
+        let places = inventory::places_of(tx.conn(), &counts).await?;
         inventory::move_taken(tx.conn(), step, &places).await?;
         Ok(tx.commit(change, answer).await?)
     }
+}
+
+fn total(counts: &[(TicketTypeId, i32)]) -> i32 {
+    counts.iter().map(|(_, count)| count).sum()
 }
 
 impl CancelOrder {

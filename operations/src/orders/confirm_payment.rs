@@ -87,7 +87,8 @@ impl Operation for ConfirmPayment {
             amount,
             tickets_issued: order.ticket_count,
         };
-        inventory::move_taken(tx.conn(), Step::SellHeld, &model::places(&items)).await?;
+        let places = inventory::places_of(tx.conn(), &model::counts(&items)).await?;
+        inventory::move_taken(tx.conn(), Step::SellHeld, &places).await?;
         Ok(tx.commit(change, answer).await?)
     }
 }

@@ -95,7 +95,6 @@ impl Operation for IssueTickets {
         let item = ItemRow {
             id: cx.new_id::<OrderItemId>(),
             ticket_type_id: offer.id,
-            pool_id: offer.pool_id,
             name: offer.name.to_string(),
             quantity: count,
             unit_amount: 0,

@@ -1,14 +1,13 @@
 //! The order as callers see it, and its states.
 
 use domain::{
-    CapacityPoolId, Currency, Cx, EmailAddress, EventId, Money, OrderId, OrderItemId, TicketTypeId,
-    Timestamp, Untrusted,
+    Currency, Cx, EmailAddress, EventId, Money, OrderId, OrderItemId, TicketTypeId, Timestamp,
+    Untrusted,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    inventory::Places,
     people::{email_for, name_for},
     tickets::{Attendee, NewTicket},
 };
@@ -140,21 +139,18 @@ impl OrderRow {
 pub(crate) struct ItemRow {
     pub(crate) id: OrderItemId,
     pub(crate) ticket_type_id: TicketTypeId,
-    pub(crate) pool_id: CapacityPoolId,
     pub(crate) name: String,
     pub(crate) quantity: i32,
     pub(crate) unit_amount: i64,
     pub(crate) attendees: Vec<Attendee>,
 }
 
-/// The places that items take.
-pub(super) fn places(items: &[ItemRow]) -> Places {
-    let mut places = Places::new();
-    for item in items {
-        let count = places.entry(item.pool_id).or_default();
-        *count = count.saturating_add(item.quantity);
-    }
-    places
+/// How many of which ticket types items are.
+pub(super) fn counts(items: &[ItemRow]) -> Vec<(TicketTypeId, i32)> {
+    let counts = items
+        .iter()
+        .map(|item| (item.ticket_type_id, item.quantity));
+    counts.collect()
 }
 
 /// The tickets that items bring: one per unit, those with a named attendee first.

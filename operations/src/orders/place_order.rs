@@ -175,7 +175,6 @@ impl PlaceOrder {
             rows.push(ItemRow {
                 id: cx.new_id::<OrderItemId>(),
                 ticket_type_id: offer.id,
-                pool_id: offer.pool_id,
                 name: offer.name.to_string(),
                 quantity: item.quantity,
                 unit_amount: offer.price_amount,

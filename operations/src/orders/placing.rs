@@ -16,7 +16,7 @@ use crate::{
     events::Event,
     inventory::{self, Places, Shortage, Step},
     lookup::LookupError,
-    ticket_types::Offer,
+    ticket_types::{self, Offer},
     tickets,
 };
 
@@ -40,9 +40,10 @@ impl Draft<'_> {
         tx: &mut WriteTx<'_>,
     ) -> Result<(OrderPlaced, OrderDetail), PlaceOrderError> {
         let cx = tx.cx();
-        let places = model::places(&self.items);
+        let counts = model::counts(&self.items);
+        let places = ticket_types::places(self.offers, &counts);
         self.look_first(&places)?;
-        let ticket_count = places.values().sum();
+        let ticket_count = counts.iter().map(|(_, count)| count).sum();
         let status = if self.total.is_zero() {
             OrderStatus::Paid
         } else {
@@ -100,25 +101,25 @@ impl Draft<'_> {
 
     /// Spares the writes when too few are left already. Nothing is promised yet: the pools decide.
     fn look_first(&self, places: &Places) -> Result<(), PlaceOrderError> {
-        for offer in self.offers {
-            let wanted = places.get(&offer.pool_id).copied().unwrap_or_default();
-            if let Some(left) = offer.pool().left().filter(|left| *left < wanted) {
-                let shortage = Shortage {
-                    pool_id: offer.pool_id,
-                    left,
-                };
-                return Err(self.sold_out(places, shortage));
+        for pool in self.offers.iter().flat_map(Offer::pools) {
+            let wanted = places.get(&pool.id).copied().unwrap_or_default();
+            if let Some(left) = pool.left().filter(|left| *left < wanted) {
+                let pool_id = pool.id;
+                return Err(self.sold_out(places, Shortage { pool_id, left }));
             }
         }
         Ok(())
     }
 
     fn sold_out(&self, places: &Places, shortage: Shortage) -> PlaceOrderError {
-        let of_pool = |item: &&ItemRow| item.pool_id == shortage.pool_id;
+        let draws = |item: &&ItemRow| {
+            let offer = self.offers.iter().find(|o| o.id == item.ticket_type_id);
+            offer.is_some_and(|offer| offer.pools().any(|pool| pool.id == shortage.pool_id))
+        };
         let names = self
             .items
             .iter()
-            .filter(of_pool)
+            .filter(draws)
             .map(|item| item.name.as_str());
         PlaceOrderError::SoldOut {
             name: names.collect::<Vec<_>>().join(" and "),

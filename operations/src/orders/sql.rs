@@ -76,7 +76,7 @@ pub(super) async fn lock(conn: &mut PgConnection, id: OrderId) -> Result<OrderRo
 /// The lines of an order.
 pub(super) async fn items(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<Vec<ItemRow>> {
     let rows = sqlx::query!(
-        r#"select id, ticket_type_id, pool_id, name, quantity, unit_amount, attendees as "attendees: Json<Vec<Attendee>>"
+        r#"select id, ticket_type_id, name, quantity, unit_amount, attendees as "attendees: Json<Vec<Attendee>>"
            from order_item where order_id = $1 order by id"#,
         id as _
     )
@@ -85,7 +85,6 @@ pub(super) async fn items(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<
     let items = rows.into_iter().map(|row| ItemRow {
         id: row.id,
         ticket_type_id: row.ticket_type_id,
-        pool_id: row.pool_id,
         name: row.name,
         quantity: row.quantity,
         unit_amount: row.unit_amount,
@@ -220,15 +219,14 @@ pub(super) async fn insert_item(
     item: &ItemRow,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into order_item (organization_id, id, order_id, event_id, ticket_type_id, pool_id, name, quantity,
-           unit_amount, currency, attendees)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "insert into order_item (organization_id, id, order_id, event_id, ticket_type_id, name, quantity, unit_amount,
+           currency, attendees)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         cx.organization_id as _,
         item.id as _,
         order.id as _,
         order.event_id as _,
         item.ticket_type_id as _,
-        item.pool_id as _,
         item.name,
         item.quantity,
         item.unit_amount,
@@ -387,32 +385,28 @@ pub(crate) async fn totals(
     })
 }
 
-/// What does not add up: pools whose counters differ from the orders and tickets that took their places, ticket
-/// types that took places of other pools than their own, and orders whose sums differ from their payments and
-/// refunds. Empty when all is well.
+/// What does not add up: pools whose counters differ from the orders and tickets that took their places, and orders
+/// whose sums differ from their payments and refunds. Empty when all is well.
 #[cfg(any(test, feature = "testing"))]
 pub(crate) async fn discrepancies(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
         "select format('pool %s: held %s of %s, sold %s of %s', p.id, p.held_count, held, p.sold_count, sold)
          from capacity_pool p,
+           lateral (select array(select id from ticket_type where pool_id = p.id
+                                 union all select ticket_type_id from ticket_type_pool where pool_id = p.id) as types) as d,
            lateral (select coalesce(sum(i.quantity), 0) as held from order_item i join orders o on o.id = i.order_id
-                    where i.pool_id = p.id and o.status = 'pending') as h,
-           lateral (select count(*) as sold from ticket t join order_item i on i.id = t.order_item_id
-                    where i.pool_id = p.id and t.status = 'valid') as s
+                    where i.ticket_type_id = any(types) and o.status = 'pending') as h,
+           lateral (select count(*) as sold from ticket t
+                    where t.ticket_type_id = any(types) and t.status = 'valid') as s
          where p.held_count <> held or p.sold_count <> sold
          union all
-         select format('ticket type %s: %s places taken of other pools', t.id, astray)
-         from ticket_type t,
-           lateral (select count(*) as astray from order_item i join orders o on o.id = i.order_id
-                    where i.ticket_type_id = t.id and i.pool_id <> t.pool_id
-                      and (o.status = 'pending'
-                           or exists (select from ticket where order_item_id = i.id and status = 'valid'))) as a
-         where astray > 0
+         select format('ticket type %s draws on the pool %s of a name as its own', t.id, p.id)
+         from ticket_type t join capacity_pool p on p.id = t.pool_id where p.name is not null
          union all
-         select format('pool %s without a name has %s ticket types', p.id, types)
-         from capacity_pool p,
-           lateral (select count(*) as types from ticket_type where pool_id = p.id) as t
-         where p.name is null and types > 1
+         select format('pool %s has a name and no ticket types, or none of either', p.id)
+         from capacity_pool p
+         where case when p.name is null then not exists (select from ticket_type where pool_id = p.id)
+               else not exists (select from ticket_type_pool where pool_id = p.id) end
          union all
          select format('order %s: paid %s of %s, refunded %s of %s, %s items for %s tickets',
                        o.number, o.paid_amount, paid, o.refunded_amount, refunded, items, o.ticket_count)

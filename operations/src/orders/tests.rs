@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     App, Operation, RunError,
     events::{self, StatusMove},
-    testing::{Scene, assert_refused, buying, saving, selling},
+    testing::{Scene, assert_refused, buying, pool, saving, selling},
     ticket_types::{ListTicketTypes, SaveTicketType},
 };
 
@@ -133,15 +133,14 @@ async fn control_looking_first_without_the_guard_oversells() {
 async fn two_types_share_a_limit_and_orders_of_both_never_block_each_other() {
     let scene = Scene::new().await;
     let event = scene.published("Spring Gala").await;
-    for (name, pool) in [
-        ("Regular", "Hall"),
-        ("Student", "Hall"),
-        ("Balcony", "Upstairs"),
+    for (name, shared) in [
+        ("Regular", pool("Hall", Some(7))),
+        ("Student", pool("Hall", None)),
+        ("Balcony", pool("Upstairs", Some(20))),
     ] {
         let shared = SaveTicketType {
             quantity: None,
-            pool: Some(pool.parse().unwrap()),
-            pool_capacity: Some(if pool == "Hall" { 7 } else { 20 }),
+            pools: Some(vec![shared]),
             ..selling(event.id, name, 0, 1)
         };
         scene.run(shared).await.unwrap();

@@ -90,7 +90,7 @@ pub(super) async fn by_event(
              o.paid as "orders_paid!", o.pending as "orders_pending!", o.cancelled as "orders_cancelled!",
              o.expired as "orders_expired!", o.pending_amount as "pending_amount!",
              p.amount as "gross_amount!", r.amount as "refunded_amount!",
-             t.sold as "tickets_sold!", t.comps as "comp_count!", c.capacity
+             t.sold as "tickets_sold!", t.comps as "comp_count!", event_capacity(event.id) as capacity
            from event
              cross join lateral (
                select count(*) filter (where status = 'paid' and paid_at >= $2 and paid_at < $3) as paid,
@@ -112,11 +112,6 @@ pub(super) async fn by_event(
                select count(*) as sold, count(*) filter (where order_item.unit_amount = 0) as comps
                from ticket join order_item on order_item.id = ticket.order_item_id
                where ticket.event_id = event.id and ticket.status = 'valid' and ticket.issued_at >= $2 and ticket.issued_at < $3) t
-             cross join lateral (
-               select case when bool_and(capacity is not null) then sum(capacity) end as capacity
-               from (select case when exists (select from ticket_type t where t.pool_id = p.id and t.archived_at is null)
-                       then capacity else held_count + sold_count end as capacity
-                     from capacity_pool p where p.event_id = event.id) pool) c
            where case when $1::uuid is null
                then event.status <> 'draft' or exists (select from orders where orders.event_id = event.id)
                else event.id = $1 end
@@ -131,13 +126,12 @@ pub(super) async fn by_event(
 }
 
 /// What was sold of one event, from its beginning until now. The same as [`by_event`] says of it, from what orders
-/// and pools keep themselves: no payment and no ticket that was paid for is read. A pool from which nothing is sold
-/// any more counts as much as was taken from it.
+/// and pools keep themselves: no payment and no ticket that was paid for is read.
 pub(crate) async fn totals_of(conn: &mut PgConnection, event: &Event) -> sqlx::Result<SalesTotals> {
     let row = sqlx::query!(
         r#"select o.paid as "paid!", o.pending as "pending!", o.cancelled as "cancelled!", o.expired as "expired!",
              o.pending_amount as "pending_amount!", o.gross as "gross!", o.refunded as "refunded!",
-             p.sold as "sold!", f.comps as "comps!", p.capacity
+             p.sold as "sold!", f.comps as "comps!", event_capacity($1) as capacity
            from
              (select count(*) filter (where status = 'paid') as paid,
                 count(*) filter (where status = 'pending') as pending,
@@ -147,11 +141,7 @@ pub(crate) async fn totals_of(conn: &mut PgConnection, event: &Event) -> sqlx::R
                 coalesce(sum(paid_amount), 0)::bigint as gross,
                 coalesce(sum(refunded_amount), 0)::bigint as refunded
               from orders where event_id = $1) o,
-             (select coalesce(sum(sold_count), 0)::bigint as sold,
-                case when bool_and(capacity is not null) then sum(capacity) end as capacity
-              from (select sold_count, case when exists (select from ticket_type t where t.pool_id = p.id and t.archived_at is null)
-                      then capacity else held_count + sold_count end as capacity
-                    from capacity_pool p where event_id = $1) pool) p,
+             (select coalesce(sum(sold_count), 0)::bigint as sold from capacity_pool where event_id = $1 and name is null) p,
              (select count(*) as comps
               from order_item i join ticket t on t.order_id = i.order_id and t.order_item_id = i.id
               where i.event_id = $1 and i.unit_amount = 0 and t.status = 'valid') f"#,
@@ -195,19 +185,21 @@ pub(super) async fn by_type(
 ) -> sqlx::Result<Vec<TypeSales>> {
     let rows = sqlx::query!(
         r#"select ticket_type.id, ticket_type.name, ticket_type.price_currency as currency,
-             capacity_pool.capacity,
-             capacity_pool.capacity - capacity_pool.held_count - capacity_pool.sold_count
-               - capacity_pool.blocked_count as left,
+             pool.capacity, pool.left,
              count(ticket.id) as "sold!",
              count(ticket.id) filter (where order_item.unit_amount = 0) as "comps!",
              coalesce(sum(order_item.unit_amount) filter (where ticket.id is not null), 0)::bigint as "revenue!"
            from ticket_type
-             join capacity_pool on capacity_pool.id = ticket_type.pool_id
+             cross join lateral (
+               select min(capacity) as capacity, min(capacity - held_count - sold_count - blocked_count) as left
+               from capacity_pool p
+               where p.id = ticket_type.pool_id
+                 or p.id in (select m.pool_id from ticket_type_pool m where m.ticket_type_id = ticket_type.id)) pool
              left join ticket on ticket.ticket_type_id = ticket_type.id and ticket.event_id = $1
                and ticket.status = 'valid' and ticket.issued_at >= $2 and ticket.issued_at < $3
              left join order_item on order_item.id = ticket.order_item_id
            where ticket_type.event_id = $1
-           group by ticket_type.id, capacity_pool.id
+           group by ticket_type.id, pool.capacity, pool.left
            having ticket_type.archived_at is null or count(ticket.id) > 0
            order by ticket_type.position, ticket_type.id"#,
         event_id as _,

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use domain::{CapacityPoolId, Cx, LocalTime, TicketTypeId, Timestamp};
+use domain::{CapacityPoolId, Cx, EventId, LocalTime, TicketTypeId, Timestamp};
 use sqlx::PgConnection;
 use store::StoreError;
 
 use super::sql;
 use crate::{
     events::Event,
-    inventory::{self, NewPool},
+    inventory::{self, NewPool, Pool, Sharer},
 };
 
 /// What was copied.
@@ -45,22 +45,18 @@ pub(crate) async fn copy_all(
     to: &Event,
 ) -> Result<Copied, StoreError> {
     let mut copied = Copied::default();
-    let mut pools = HashMap::<CapacityPoolId, CapacityPoolId>::new();
+    let mut copies = HashMap::<CapacityPoolId, CapacityPoolId>::new();
     for mut offer in sql::offers(conn, from.id).await? {
-        let pool_id = if let Some(id) = pools.get(&offer.pool_id) {
-            *id
-        } else {
-            let id = cx.new_id::<CapacityPoolId>();
-            let pool = NewPool {
-                id,
-                event_id: to.id,
-                name: offer.pool_name.as_ref(),
-                capacity: offer.capacity,
+        let mut shared = Vec::new();
+        for pool in [&offer.own()].into_iter().chain(&offer.shared) {
+            let id = match copies.get(&pool.id) {
+                Some(id) => *id,
+                None => copy_pool(conn, cx, pool, to.id).await?,
             };
-            inventory::insert(conn, cx, &pool).await?;
-            pools.insert(offer.pool_id, id);
-            id
-        };
+            copies.insert(pool.id, id);
+            shared.push(id);
+        }
+        let pool_id = shared.remove(0);
         let window = Window::moved(offer.sales_start_local, offer.sales_end_local, from, to);
         if offer.sales_start_local.is_some() || offer.sales_end_local.is_some() {
             copied.windows.push(CopiedWindow {
@@ -77,9 +73,37 @@ pub(crate) async fn copy_all(
         offer.event_id = to.id;
         offer.pool_id = pool_id;
         sql::insert(conn, cx, &offer).await?;
+        let sharer = Sharer {
+            event_id: to.id,
+            ticket_type_id: offer.id,
+            held: 0,
+            sold: 0,
+        };
+        for pool_id in shared {
+            let joined = inventory::join(conn, cx, &sharer, pool_id).await?;
+            debug_assert_eq!(joined, Ok(()), "nothing was taken yet");
+        }
         copied.count += 1;
     }
     Ok(copied)
+}
+
+/// A pool of the same size for another event.
+async fn copy_pool(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    pool: &Pool,
+    event_id: EventId,
+) -> sqlx::Result<CapacityPoolId> {
+    let id = cx.new_id::<CapacityPoolId>();
+    let copy = NewPool {
+        id,
+        event_id,
+        name: pool.name.as_ref(),
+        capacity: pool.capacity,
+    };
+    inventory::insert(conn, cx, &copy).await?;
+    Ok(id)
 }
 
 /// A sales window, on the clock and as instants.
@@ -117,7 +141,7 @@ mod tests {
     use super::*;
     use crate::{
         events::CreateEvent,
-        testing::{Scene, new_event, selling},
+        testing::{Scene, new_event, pool, selling},
         ticket_types::{ListTicketTypes, SaveTicketType},
     };
 
@@ -132,9 +156,8 @@ mod tests {
         let windowed = SaveTicketType {
             sales_start: at("2027-01-01T10:00"),
             sales_end: at("2027-02-03T18:00"),
-            quantity: None,
-            pool: Some("Hall".parse().unwrap()),
-            pool_capacity: Some(50),
+            quantity: Some(20),
+            pools: Some(vec![pool("Hall", Some(50)), pool("Bar", Some(60))]),
             ..selling(from.id, "Early bird", 2000, 1)
         };
         scene.run(windowed).await.unwrap();
@@ -158,7 +181,9 @@ mod tests {
         let types = scene.run(list).await.unwrap().ticket_types;
         let names: Vec<_> = types.iter().map(|t| t.name.as_str()).collect();
         assert_eq!(names, ["Regular", "Early bird"]);
-        assert_eq!(types[1].pool.as_ref().unwrap().availability.left, Some(50));
+        assert_eq!(types[1].availability.left, Some(20));
+        let left = types[1].pools.iter().map(|pool| pool.availability.left);
+        assert_eq!(left.sum::<Option<i32>>(), Some(110));
     }
 
     #[tokio::test]

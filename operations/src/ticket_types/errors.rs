@@ -45,9 +45,12 @@ pub enum SaveTicketTypeError {
     /// Nobody said how many there are.
     #[error("it was not said how many {0:?} tickets there are")]
     QuantityMissing(Name),
-    /// Several limits were given, or a pool's capacity without a pool.
-    #[error("give one of `quantity`, `pool` (with `pool_capacity` when it is new) and `unlimited`")]
+    /// Limits were given, and none at all.
+    #[error("it cannot be unlimited and have a `quantity` or `pools`")]
     QuantityAmbiguous,
+    /// A pool was named twice.
+    #[error("the pool {0:?} is named twice")]
+    PoolTwice(Name),
     /// A limit below one.
     #[error("`{field}` is {given}; it must be at least 1")]
     NotPositive {
@@ -71,13 +74,15 @@ pub enum SaveTicketTypeError {
     /// The event has no such pool, and its capacity was not given.
     #[error("the event has no shared pool called {0:?}")]
     PoolNotFound(Name, Vec<Candidate>),
-    /// Tickets sold from one limit cannot move to another.
-    #[error("{taken} {name:?} tickets are sold or held from its present limit")]
-    PoolFixed {
-        /// The ticket type.
-        name: Name,
-        /// How many.
+    /// What was taken of it does not fit into a pool it is to share.
+    #[error("{taken} are sold or held, and the pool {pool:?} has only {left} places left")]
+    PoolFull {
+        /// The pool.
+        pool: String,
+        /// How many are sold or held.
         taken: i32,
+        /// How many places are left there.
+        left: i32,
     },
     /// Fewer at most than at least.
     #[error("an order would have at least {min} and at most {max} of them")]
@@ -150,12 +155,17 @@ const CURRENCY_DIFFERS: FaultSpec = FaultSpec::new(
 const QUANTITY_MISSING: FaultSpec = FaultSpec::new(
     FaultKind::Invalid,
     "quantity_missing",
-    "Ask how many there are, and give `quantity` or a shared `pool`; `unlimited: true` only if the organizer says so.",
+    "Ask how many there are, and give `quantity`, shared `pools` or both; `unlimited: true` only if the organizer says so.",
 );
 const QUANTITY_AMBIGUOUS: FaultSpec = FaultSpec::new(
     FaultKind::Invalid,
     "quantity_ambiguous",
     "Choose the one that the organizer means.",
+);
+const POOL_TWICE: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "pool_twice",
+    "Name each pool once; a sale takes one place of it.",
 );
 const NOT_POSITIVE: FaultSpec = FaultSpec::new(
     FaultKind::Invalid,
@@ -170,12 +180,12 @@ const BELOW_TAKEN: FaultSpec = FaultSpec::new(
 const POOL_NOT_FOUND: FaultSpec = FaultSpec::new(
     FaultKind::NotFound,
     "pool_not_found",
-    "Use the exact name of a candidate, or give `pool_capacity` to make a new pool.",
+    "Use the exact name of a candidate, or give its `capacity` to make a new pool.",
 );
-const POOL_FIXED: FaultSpec = FaultSpec::new(
+const POOL_FULL: FaultSpec = FaultSpec::new(
     FaultKind::Conflict,
-    "pool_fixed",
-    "Add a new ticket type with the other limit and archive this one.",
+    "pool_full",
+    "Give the pool a larger `capacity` in the same call, or add a new ticket type that shares it.",
 );
 const LIMITS_REVERSED: FaultSpec = FaultSpec::new(
     FaultKind::Invalid,
@@ -204,10 +214,11 @@ impl Fault for SaveTicketTypeError {
             CURRENCY_DIFFERS,
             QUANTITY_MISSING,
             QUANTITY_AMBIGUOUS,
+            POOL_TWICE,
             NOT_POSITIVE,
             BELOW_TAKEN,
             POOL_NOT_FOUND,
-            POOL_FIXED,
+            POOL_FULL,
             LIMITS_REVERSED,
             WINDOW_REVERSED,
             WINDOW_AFTER_EVENT,
@@ -228,10 +239,11 @@ impl Fault for SaveTicketTypeError {
             Self::CurrencyDiffers { .. } => CURRENCY_DIFFERS.at("price.currency"),
             Self::QuantityMissing(_) => QUANTITY_MISSING.at("quantity"),
             Self::QuantityAmbiguous => QUANTITY_AMBIGUOUS.at("quantity"),
+            Self::PoolTwice(_) => POOL_TWICE.at("pools"),
             Self::NotPositive { field, .. } => NOT_POSITIVE.at(*field),
             Self::BelowTaken { field, .. } => BELOW_TAKEN.at(*field),
-            Self::PoolNotFound(_, candidates) => POOL_NOT_FOUND.at("pool").near(candidates),
-            Self::PoolFixed { .. } => POOL_FIXED.at("pool"),
+            Self::PoolNotFound(_, candidates) => POOL_NOT_FOUND.at("pools").near(candidates),
+            Self::PoolFull { .. } => POOL_FULL.at("pools"),
             Self::LimitsReversed { .. } => LIMITS_REVERSED.at("max_per_order"),
             Self::WindowReversed { .. } => WINDOW_REVERSED.at("sales_end"),
             Self::WindowAfterEvent { .. } => WINDOW_AFTER_EVENT.at("sales_start"),

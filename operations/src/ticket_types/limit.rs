@@ -1,164 +1,234 @@
-//! How many there are: the pool that a ticket type sells from, as the organizer wants it.
+//! How many there are: a ticket type's own limit and those it shares with others, as the organizer wants them.
+
+use std::collections::HashSet;
 
 use domain::{CapacityPoolId, Name, fault::Candidate};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use store::WriteTx;
 
-use super::{errors::SaveTicketTypeError, model::Offer, save_ticket_type::SaveTicketType, sql};
-use crate::inventory::{self, NewPool, Pool, PoolResized};
+use super::{errors::SaveTicketTypeError, model::Offer, save_ticket_type::SaveTicketType};
+use crate::inventory::{self, NewPool, Pool, PoolResized, Sharer};
 
-/// Which limit is wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Limit {
-    /// Nothing was said.
-    Keep,
-    /// One of its own; none means unlimited.
-    Own(Option<i32>),
-    /// One that other ticket types share; with its capacity, if that was given.
-    Shared(Name, Option<i32>),
+/// A limit that a ticket type shares with others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct PoolRequest {
+    /// Its name.
+    pub name: Name,
+    /// How many places it has; required when it is new.
+    #[schemars(range(min = 1))]
+    pub capacity: Option<i32>,
 }
 
-impl Limit {
-    /// What a command says about the limit.
+/// Which limits are wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Limits {
+    /// Its own; none within means unlimited.
+    own: Option<Option<i32>>,
+    /// All that it shares.
+    shared: Option<Vec<PoolRequest>>,
+}
+
+impl Limits {
+    /// What a command says about the limits.
     pub(super) fn of(command: &SaveTicketType) -> Result<Self, SaveTicketTypeError> {
-        let numbers = [
+        let pools = command.pools.as_deref().unwrap_or_default();
+        let given = [
             ("quantity", command.quantity),
-            ("pool_capacity", command.pool_capacity),
             ("min_per_order", command.min_per_order),
             ("max_per_order", command.max_per_order),
         ];
-        for (field, given) in numbers {
+        let given = given
+            .into_iter()
+            .chain(pools.iter().map(|pool| ("pools[].capacity", pool.capacity)));
+        for (field, given) in given {
             if let Some(given) = given.filter(|given| *given < 1) {
                 return Err(SaveTicketTypeError::NotPositive { field, given });
             }
         }
-        let (pool, capacity) = (command.pool.clone(), command.pool_capacity);
-        match (command.quantity, pool, capacity, command.unlimited) {
-            (None, None, None, false) => Ok(Self::Keep),
-            (Some(quantity), None, None, false) => Ok(Self::Own(Some(quantity))),
-            (None, None, None, true) => Ok(Self::Own(None)),
-            (None, Some(pool), capacity, false) => Ok(Self::Shared(pool, capacity)),
-            _ => Err(SaveTicketTypeError::QuantityAmbiguous),
+        let mut names = HashSet::new();
+        for pool in pools {
+            if !names.insert(pool.name.as_str().to_lowercase()) {
+                return Err(SaveTicketTypeError::PoolTwice(pool.name.clone()));
+            }
         }
-    }
-}
-
-/// A ticket type's limit in words, with its capacity: for the audit trail.
-pub(super) fn in_words(offer: &Offer) -> String {
-    match (&offer.pool_name, offer.capacity) {
-        (Some(pool), Some(capacity)) => format!("from the pool {:?} of {capacity}", pool.as_str()),
-        (Some(pool), None) => format!("from the unlimited pool {:?}", pool.as_str()),
-        (None, Some(capacity)) => format!("{capacity} of them"),
-        (None, None) => "unlimited".to_owned(),
-    }
-}
-
-/// Gives a ticket type, whose event is locked, the limit that is wanted: resizes its pool, makes a new one, or
-/// puts it into a shared one. `before` is what it was, if it is not new.
-pub(super) async fn place(
-    tx: &mut WriteTx<'_>,
-    offer: &mut Offer,
-    before: Option<&Offer>,
-    wanted: Limit,
-) -> Result<(), SaveTicketTypeError> {
-    match wanted {
-        Limit::Keep => Ok(()),
-        Limit::Own(capacity) => match before {
-            Some(before) if before.pool_name.is_none() => {
-                resize(tx, offer, &before.pool(), capacity, "quantity").await
+        if command.unlimited {
+            if command.quantity.is_some() || !pools.is_empty() {
+                return Err(SaveTicketTypeError::QuantityAmbiguous);
             }
-            _ => {
-                may_leave(tx, before).await?;
-                add(tx, offer, None, capacity).await
+            return Ok(Self {
+                own: Some(None),
+                shared: Some(Vec::new()),
+            });
+        }
+        Ok(Self {
+            own: command.quantity.map(Some),
+            shared: command.pools.clone(),
+        })
+    }
+
+    /// Whether nothing was said.
+    pub(super) fn are_kept(&self) -> bool {
+        self.own.is_none() && self.shared.as_ref().is_none_or(Vec::is_empty)
+    }
+
+    /// Gives a ticket type, whose event is locked, the limits that are wanted: makes and resizes its own pool and
+    /// those it shares. `before` is what it was, if it is not new. Once it is written, [`settle`] lets it draw on them.
+    pub(super) async fn place(
+        self,
+        tx: &mut WriteTx<'_>,
+        offer: &mut Offer,
+        before: Option<&Offer>,
+    ) -> Result<(), SaveTicketTypeError> {
+        let cx = tx.cx();
+        let loses_last = self.own.is_none()
+            && offer.capacity.is_none()
+            && (self.shared.as_ref())
+                .is_some_and(|wanted| wanted.is_empty() && !offer.shared.is_empty());
+        if loses_last {
+            return Err(SaveTicketTypeError::QuantityMissing(offer.name.clone()));
+        }
+        match (self.own, before) {
+            (own, None) => {
+                offer.capacity = own.flatten();
+                let pool = NewPool {
+                    id: offer.pool_id,
+                    event_id: offer.event_id,
+                    name: None,
+                    capacity: offer.capacity,
+                };
+                inventory::insert(tx.conn(), cx, &pool).await?;
             }
-        },
-        Limit::Shared(name, capacity) => {
-            let pools = inventory::shared(tx.conn(), offer.event_id).await?;
+            (Some(capacity), Some(before)) => {
+                let resized = resize(tx, offer, &before.own(), capacity, "quantity").await?;
+                offer.capacity = resized.capacity;
+            }
+            (None, Some(_)) => {}
+        }
+        let Some(wanted) = self.shared else {
+            return Ok(());
+        };
+        let known = inventory::shared(tx.conn(), offer.event_id).await?;
+        offer.shared = Vec::new();
+        for request in wanted {
             let same = |pool: &&Pool| {
                 let known = pool
                     .name
                     .as_ref()
                     .map(|known| known.as_str().to_lowercase());
-                known == Some(name.as_str().to_lowercase())
+                known == Some(request.name.as_str().to_lowercase())
             };
-            match (pools.iter().find(same), capacity) {
+            let pool = match (known.iter().find(same), request.capacity) {
+                (Some(pool), None) => pool.clone(),
                 (Some(pool), capacity) => {
-                    if before.is_none_or(|before| before.pool_id != pool.id) {
-                        may_leave(tx, before).await?;
-                        offer.pool_id = pool.id;
-                        offer.pool_name.clone_from(&pool.name);
-                        offer.capacity = pool.capacity;
-                    }
-                    let capacity = capacity.or(pool.capacity);
-                    resize(tx, offer, pool, capacity, "pool_capacity").await
+                    resize(tx, offer, pool, capacity, "pools[].capacity").await?
                 }
-                (None, Some(capacity)) => {
-                    may_leave(tx, before).await?;
-                    add(tx, offer, Some(name), Some(capacity)).await
+                (None, Some(capacity)) => add(tx, offer, request.name, capacity).await?,
+                (None, None) => {
+                    return Err(SaveTicketTypeError::PoolNotFound(
+                        request.name,
+                        candidates(&known),
+                    ));
                 }
-                (None, None) => Err(SaveTicketTypeError::PoolNotFound(name, candidates(&pools))),
-            }
+            };
+            offer.shared.push(pool);
         }
+        Ok(())
     }
 }
 
-/// Removes the pool that a ticket type has left, if nothing refers to it.
-pub(super) async fn left_behind(
-    tx: &mut WriteTx<'_>,
-    before: &Offer,
-    after: &Offer,
-) -> Result<(), SaveTicketTypeError> {
-    if before.pool_id != after.pool_id {
-        inventory::remove_unused(tx.conn(), before.pool_id).await?;
+/// A ticket type's limits in words, with their capacities: for the audit trail.
+pub(super) fn in_words(offer: &Offer) -> String {
+    let own = offer.capacity.map(|own| format!("{own} of them"));
+    let shared = offer.shared.iter().map(|pool| match pool.capacity {
+        Some(capacity) => format!("from the pool {:?} of {capacity}", pool.label()),
+        None => format!("from the unlimited pool {:?}", pool.label()),
+    });
+    let limits: Vec<String> = own.into_iter().chain(shared).collect();
+    if limits.is_empty() {
+        "unlimited".to_owned()
+    } else {
+        limits.join(", ")
     }
-    Ok(())
 }
 
-/// Refuses when something was sold or is held from the present limit: counters stay with their pool.
-async fn may_leave(
+/// Which pools a ticket type shares, in words.
+pub(super) fn shared_in_words(offer: &Offer) -> Option<String> {
+    let names: Vec<&str> = offer.shared.iter().map(Pool::label).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// Lets a ticket type that was written draw on the pools it shares now, and no longer on those it shared before.
+/// What was taken of it counts there from now on.
+pub(super) async fn settle(
     tx: &mut WriteTx<'_>,
     before: Option<&Offer>,
+    after: &Offer,
 ) -> Result<(), SaveTicketTypeError> {
-    let Some(before) = before else { return Ok(()) };
-    let taken = sql::taken(tx.conn(), before.event_id).await?;
-    let taken = taken.get(&before.id).copied().unwrap_or_default();
-    match taken.held.saturating_add(taken.sold) {
-        0 => Ok(()),
-        taken => Err(SaveTicketTypeError::PoolFixed {
-            name: before.name.clone(),
-            taken,
-        }),
+    let sharer = Sharer {
+        event_id: after.event_id,
+        ticket_type_id: after.id,
+        held: after.held_count,
+        sold: after.sold_count,
+    };
+    let cx = tx.cx();
+    let before = before
+        .map(|before| before.shared.as_slice())
+        .unwrap_or_default();
+    let is_in = |pools: &[Pool], id: CapacityPoolId| pools.iter().any(|pool| pool.id == id);
+    for pool in after.shared.iter().filter(|pool| !is_in(before, pool.id)) {
+        let joined = inventory::join(tx.conn(), cx, &sharer, pool.id).await?;
+        joined.map_err(|shortage| SaveTicketTypeError::PoolFull {
+            pool: pool.label().to_owned(),
+            taken: sharer.held.saturating_add(sharer.sold),
+            left: shortage.left,
+        })?;
     }
+    for pool in before.iter().filter(|pool| !is_in(&after.shared, pool.id)) {
+        inventory::leave(tx.conn(), &sharer, pool.id).await?;
+    }
+    Ok(())
 }
 
 async fn add(
     tx: &mut WriteTx<'_>,
-    offer: &mut Offer,
-    name: Option<Name>,
-    capacity: Option<i32>,
-) -> Result<(), SaveTicketTypeError> {
+    offer: &Offer,
+    name: Name,
+    capacity: i32,
+) -> Result<Pool, SaveTicketTypeError> {
     let cx = tx.cx();
     let pool = NewPool {
         id: cx.new_id::<CapacityPoolId>(),
         event_id: offer.event_id,
-        name: name.as_ref(),
-        capacity,
+        name: Some(&name),
+        capacity: Some(capacity),
     };
     inventory::insert(tx.conn(), cx, &pool).await?;
-    offer.pool_id = pool.id;
-    offer.capacity = capacity;
-    offer.pool_name = name;
-    Ok(())
+    Ok(Pool {
+        id: pool.id,
+        capacity: Some(capacity),
+        name: Some(name),
+        held_count: 0,
+        sold_count: 0,
+        blocked_count: 0,
+    })
 }
 
+/// The pool with another capacity.
 async fn resize(
     tx: &mut WriteTx<'_>,
-    offer: &mut Offer,
+    offer: &Offer,
     pool: &Pool,
     capacity: Option<i32>,
     field: &'static str,
-) -> Result<(), SaveTicketTypeError> {
+) -> Result<Pool, SaveTicketTypeError> {
+    let resized = Pool {
+        capacity,
+        ..pool.clone()
+    };
     if pool.capacity == capacity {
-        return Ok(());
+        return Ok(resized);
     }
     if !inventory::resize(tx.conn(), pool.id, capacity).await? {
         return Err(SaveTicketTypeError::BelowTaken {
@@ -168,7 +238,6 @@ async fn resize(
             held: pool.held_count,
         });
     }
-    offer.capacity = capacity;
     let name = pool.name.as_ref().unwrap_or(&offer.name);
     tx.also(&PoolResized {
         pool_id: pool.id,
@@ -177,15 +246,13 @@ async fn resize(
         before: pool.capacity,
         after: capacity,
     });
-    Ok(())
+    Ok(resized)
 }
 
 fn candidates(pools: &[Pool]) -> Vec<Candidate> {
-    let named = pools.iter().filter_map(|pool| {
-        Some(Candidate {
-            id: pool.id.to_string(),
-            name: pool.name.as_ref()?.to_string(),
-        })
+    let named = pools.iter().map(|pool| Candidate {
+        id: pool.id.to_string(),
+        name: pool.label().to_owned(),
     });
     named.collect()
 }

@@ -17,12 +17,13 @@ mod zone;
 
 pub use archive_ticket_type::{ArchiveTicketType, ArchivedTicketType};
 pub use errors::SaveTicketTypeError;
+pub use limit::PoolRequest;
 pub use list_ticket_types::{ListTicketTypes, TicketTypes};
 pub use model::{SaleState, SharedPool, TicketType, Visibility};
 pub use save_ticket_type::{SaveTicketType, SavedTicketType};
 
 pub(crate) use copy::{Copied, copy_all};
-pub(crate) use model::{Offer, find, sale_state, summaries, summaries_of};
+pub(crate) use model::{Offer, find, places, sale_state, seen, summaries};
 pub(crate) use sql::offers;
 pub(crate) use warnings::venue as over_venue;
 pub(crate) use zone::rezone;

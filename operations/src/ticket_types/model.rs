@@ -1,7 +1,5 @@
 //! The ticket type as callers see it, and whether it is on sale.
 
-use std::collections::HashMap;
-
 use domain::{
     CapacityPoolId, Currency, Cx, EventId, LocalTime, Money, Name, Reference, TicketTypeId,
     Timestamp,
@@ -12,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::sql;
 use crate::{
     events::{Event, EventStatus},
-    inventory::{Availability, Pool},
+    inventory::{Availability, Places, Pool},
     lookup::{Hit, LookupError, the_one},
 };
 
@@ -73,11 +71,11 @@ pub struct TicketType {
     pub state: SaleState,
     /// Who is offered it.
     pub visibility: Visibility,
-    /// How many are sold, held and left.
+    /// How many are sold and held of it, and how many are left within all its limits.
     pub availability: Availability,
-    /// The limit it shares with other ticket types.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pool: Option<SharedPool>,
+    /// The limits it shares with other ticket types.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pools: Vec<SharedPool>,
     /// When the sale begins, on the clock at the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sales_start: Option<LocalTime>,
@@ -105,7 +103,7 @@ pub(crate) fn costs(price: Money) -> String {
     }
 }
 
-/// A row of `ticket_type` with its pool.
+/// A row of `ticket_type` with its own pool and those it shares.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Offer {
     pub(crate) id: TicketTypeId,
@@ -124,11 +122,11 @@ pub(crate) struct Offer {
     pub(crate) max_per_order: i32,
     pub(crate) version: i32,
     pub(crate) pool_id: CapacityPoolId,
-    pub(crate) pool_name: Option<Name>,
     pub(crate) capacity: Option<i32>,
     pub(crate) held_count: i32,
     pub(crate) sold_count: i32,
     pub(crate) blocked_count: i32,
+    pub(crate) shared: Vec<Pool>,
     pub(crate) is_archived: bool,
 }
 
@@ -137,10 +135,11 @@ impl Offer {
         Money::new(self.price_amount, self.price_currency)
     }
 
-    pub(crate) fn pool(&self) -> Pool {
+    /// The pool that counts what is taken of this type alone.
+    pub(crate) fn own(&self) -> Pool {
         Pool {
             id: self.pool_id,
-            name: self.pool_name.clone(),
+            name: None,
             capacity: self.capacity,
             held_count: self.held_count,
             sold_count: self.sold_count,
@@ -148,29 +147,39 @@ impl Offer {
         }
     }
 
-    /// As callers see it; `own` is what was taken of this type alone.
-    pub(super) fn seen(self, cx: &Cx, event: &Event, own: Taken) -> TicketType {
-        let pool = self.pool();
-        let total = pool.availability();
-        let shared = pool.name.map(|name| SharedPool {
+    /// Every pool that a sale takes a place of.
+    pub(crate) fn pools(&self) -> impl Iterator<Item = Pool> {
+        std::iter::once(self.own()).chain(self.shared.iter().cloned())
+    }
+
+    /// How many can still be sold; none when nothing limits it.
+    pub(crate) fn left(&self) -> Option<i32> {
+        self.pools().filter_map(|pool| pool.left()).min()
+    }
+
+    /// As callers see it.
+    fn seen(&self, cx: &Cx, event: &Event) -> TicketType {
+        let availability = Availability {
+            capacity: self.pools().filter_map(|pool| pool.capacity).min(),
+            sold: self.sold_count,
+            held: self.held_count,
+            left: self.left(),
+        };
+        let shared = self.shared.iter().map(|pool| SharedPool {
             id: pool.id,
-            name: name.to_string(),
-            availability: total,
+            name: pool.label().to_owned(),
+            availability: pool.availability(),
         });
         TicketType {
-            state: sale_state(cx, event, &self),
+            state: sale_state(cx, event, self),
             price: self.price(),
             costs: costs(self.price()),
             id: self.id,
             name: self.name.to_string(),
-            description: self.description,
+            description: self.description.clone(),
             visibility: self.visibility,
-            availability: Availability {
-                sold: own.sold,
-                held: own.held,
-                ..total
-            },
-            pool: shared,
+            availability,
+            pools: shared.collect(),
             sales_start: self.sales_start_local,
             sales_end: self.sales_end_local,
             min_per_order: self.min_per_order,
@@ -181,11 +190,17 @@ impl Offer {
     }
 }
 
-/// What was taken of one ticket type.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Taken {
-    pub(crate) held: i32,
-    pub(crate) sold: i32,
+/// What places of ticket types take of their pools.
+pub(crate) fn places(offers: &[Offer], counts: &[(TicketTypeId, i32)]) -> Places {
+    let mut places = Places::new();
+    for (id, count) in counts {
+        let offer = offers.iter().find(|offer| offer.id == *id);
+        for pool in offer.into_iter().flat_map(Offer::pools) {
+            let taken = places.entry(pool.id).or_default();
+            *taken = taken.saturating_add(*count);
+        }
+    }
+    places
 }
 
 /// Whether a ticket type can be bought now.
@@ -199,7 +214,7 @@ pub(crate) fn sale_state(cx: &Cx, event: &Event, offer: &Offer) -> SaleState {
         EventStatus::Published if offer.sales_start_at.is_some_and(|start| start > cx.now) => {
             SaleState::NotYet
         }
-        EventStatus::Published if offer.pool().left() == Some(0) => SaleState::SoldOut,
+        EventStatus::Published if offer.left() == Some(0) => SaleState::SoldOut,
         EventStatus::Published => SaleState::OnSale,
     }
 }
@@ -236,32 +251,10 @@ pub(crate) async fn summaries(
     event: &Event,
 ) -> sqlx::Result<Vec<TicketType>> {
     let offers = sql::offers(conn, event.id).await?;
-    summaries_of(conn, cx, event, &offers).await
+    Ok(seen(cx, event, &offers))
 }
 
-/// Like [`summaries`], for offers that were read already.
-pub(crate) async fn summaries_of(
-    conn: &mut sqlx::PgConnection,
-    cx: &Cx,
-    event: &Event,
-    offers: &[Offer],
-) -> sqlx::Result<Vec<TicketType>> {
-    // A pool without a name belongs to one ticket type, whose places it counts. Only what shares a pool is counted
-    // one by one.
-    let taken = if offers.iter().any(|offer| offer.pool_name.is_some()) {
-        sql::taken(conn, event.id).await?
-    } else {
-        HashMap::new()
-    };
-    let seen = |offer: Offer| {
-        let own = match &offer.pool_name {
-            None => Taken {
-                held: offer.held_count,
-                sold: offer.sold_count,
-            },
-            Some(_) => taken.get(&offer.id).copied().unwrap_or_default(),
-        };
-        offer.seen(cx, event, own)
-    };
-    Ok(offers.iter().cloned().map(seen).collect())
+/// Ticket types that were read already, as callers see them.
+pub(crate) fn seen(cx: &Cx, event: &Event, offers: &[Offer]) -> Vec<TicketType> {
+    offers.iter().map(|offer| offer.seen(cx, event)).collect()
 }

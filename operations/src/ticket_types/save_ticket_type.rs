@@ -11,7 +11,7 @@ use store::{ResultExt as _, WriteTx};
 use super::{
     changes::{TicketTypeCreated, TicketTypeUpdated},
     errors::SaveTicketTypeError,
-    limit::{self, Limit},
+    limit::{self, Limits, PoolRequest},
     model::{self, Offer, TicketType, Visibility, costs},
     sql, warnings,
 };
@@ -34,14 +34,12 @@ pub struct SaveTicketType {
     pub name: Option<Name>,
     /// Price of one, in the event's currency; amount 0 is free. Required for a new one.
     pub price: Option<Money>,
-    /// How many there are of this type alone. A new one needs this, `pool` or `unlimited`.
+    /// How many there are of this type alone. A new one needs this, `pools` or `unlimited`.
     #[schemars(range(min = 1))]
     pub quantity: Option<i32>,
-    /// Name of a limit that it shares with other ticket types of the event.
-    pub pool: Option<Name>,
-    /// How many the pool holds; required when the pool is new.
-    #[schemars(range(min = 1))]
-    pub pool_capacity: Option<i32>,
+    /// All limits that it shares with other ticket types of the event, such as the seats of a hall: each sale takes a
+    /// place of every one.
+    pub pools: Option<Vec<PoolRequest>>,
     /// No limit at all; only when the organizer says so.
     #[serde(default)]
     pub unlimited: bool,
@@ -77,8 +75,7 @@ impl SaveTicketType {
             name: None,
             price: None,
             quantity: None,
-            pool: None,
-            pool_capacity: None,
+            pools: None,
             unlimited: false,
             min_per_order: None,
             max_per_order: None,
@@ -113,7 +110,7 @@ impl Operation for SaveTicketType {
     type Error = SaveTicketTypeError;
 
     async fn run(self, app: &App, cx: &Cx) -> Result<SavedTicketType, SaveTicketTypeError> {
-        let wanted = Limit::of(&self)?;
+        let wanted = Limits::of(&self)?;
         let mut tx = app.store().write(cx).await?;
         let event = events::lock(tx.conn(), cx, &self.event).await?;
         if let EventStatus::Ended | EventStatus::Cancelled | EventStatus::Archived = event.status {
@@ -139,19 +136,20 @@ impl SaveTicketType {
         mut tx: WriteTx<'_>,
         event: &Event,
         offers: &[Offer],
-        wanted: Limit,
+        wanted: Limits,
     ) -> Result<SavedTicketType, SaveTicketTypeError> {
         let cx = tx.cx();
         let blank = self.blank(cx, event, offers)?;
         let mut offer = self.onto(blank, event)?;
-        if wanted == Limit::Keep {
+        if wanted.are_kept() && !self.unlimited {
             return Err(SaveTicketTypeError::QuantityMissing(offer.name));
         }
-        limit::place(&mut tx, &mut offer, None, wanted).await?;
+        wanted.place(&mut tx, &mut offer, None).await?;
         let inserted = sql::insert(tx.conn(), cx, &offer).await;
         inserted.on_constraint("ticket_type_name_key", || {
             SaveTicketTypeError::NameTaken(offer.name.clone())
         })?;
+        limit::settle(&mut tx, None, &offer).await?;
         let change = TicketTypeCreated {
             ticket_type_id: offer.id,
             event_id: event.id,
@@ -168,11 +166,11 @@ impl SaveTicketType {
         mut tx: WriteTx<'_>,
         event: &Event,
         before: Offer,
-        wanted: Limit,
+        wanted: Limits,
     ) -> Result<SavedTicketType, SaveTicketTypeError> {
         let cx = tx.cx();
         let mut offer = self.onto(before.clone(), event)?;
-        limit::place(&mut tx, &mut offer, Some(&before), wanted).await?;
+        wanted.place(&mut tx, &mut offer, Some(&before)).await?;
         let changed = differences(&before, &offer);
         if changed.is_empty() {
             let answer = answer(&mut tx, event, Some(&before), &offer).await?;
@@ -182,7 +180,7 @@ impl SaveTicketType {
         updated.on_constraint("ticket_type_name_key", || {
             SaveTicketTypeError::NameTaken(offer.name.clone())
         })?;
-        limit::left_behind(&mut tx, &before, &offer).await?;
+        limit::settle(&mut tx, Some(&before), &offer).await?;
         let change = TicketTypeUpdated {
             ticket_type_id: offer.id,
             event_id: event.id,
@@ -226,11 +224,11 @@ impl SaveTicketType {
             max_per_order: self.min_per_order.unwrap_or(1).max(10),
             version: 1,
             pool_id: cx.new_id::<CapacityPoolId>(),
-            pool_name: None,
             capacity: None,
             held_count: 0,
             sold_count: 0,
             blocked_count: 0,
+            shared: Vec::new(),
             is_archived: false,
         })
     }
@@ -327,7 +325,7 @@ async fn answer(
 ) -> Result<SavedTicketType, SaveTicketTypeError> {
     let cx = tx.cx();
     let all = model::summaries(tx.conn(), cx, event).await?;
-    let warnings = warnings::all(cx, event, before, offer, &all);
+    let warnings = warnings::all(tx.conn(), cx, event, before, offer).await?;
     let mut all = all.into_iter();
     let ticket_type = all
         .find(|t| t.id == offer.id)
@@ -365,12 +363,9 @@ fn differences(before: &Offer, after: &Offer) -> Vec<FieldChange> {
         ("position", both(|o| Some(o.position.to_string()))),
     ];
     // A pool that only changes its size says so itself.
-    let pools = if before.pool_id == after.pool_id {
-        (None, None)
-    } else {
-        both(|o| Some(limit::in_words(o)))
-    };
-    let fields = fields.into_iter().chain([("limit", pools)]);
+    let fields = fields
+        .into_iter()
+        .chain([("shared pools", both(limit::shared_in_words))]);
     differing(fields.map(|(field, (before, after))| (field, before, after)))
 }
 
@@ -381,7 +376,7 @@ mod tests {
     use super::*;
     use crate::{
         events::{CreateEvent, StatusMove},
-        testing::{Scene, assert_refused, eur, new_event, saving, selling},
+        testing::{Scene, assert_refused, buying, eur, new_event, pool, saving, selling},
         venues::SaveVenue,
     };
 
@@ -410,8 +405,7 @@ mod tests {
         let event = draft(&scene).await;
         let shared = SaveTicketType {
             quantity: None,
-            pool: Some("Hall".parse().unwrap()),
-            pool_capacity: Some(100),
+            pools: Some(vec![pool("Hall", Some(100))]),
             ..selling(event.id, "Shared", 2500, 1)
         };
         scene.run(shared).await.unwrap();
@@ -426,7 +420,10 @@ mod tests {
         };
         scene.run(own).await.unwrap();
         let summary = scene.changes().await.pop().unwrap().summary;
-        assert!(summary.ends_with("to \"40 of them\""), "{summary}");
+        assert_eq!(
+            summary,
+            "Changes the capacity of \"Shared\" from unlimited to 40"
+        );
         let more = SaveTicketType {
             quantity: Some(60),
             ..changing(&event, "Shared")
@@ -511,25 +508,23 @@ mod tests {
         let event = draft(&scene).await;
         let shared = |name: &str, capacity| SaveTicketType {
             quantity: None,
-            pool: Some("Hall".parse().unwrap()),
-            pool_capacity: capacity,
+            pools: Some(vec![pool("Hall", capacity)]),
             ..selling(event.id, name, 2500, 1)
         };
         assert_refused(scene.run(shared("Regular", None)).await, "pool_not_found");
         scene.run(shared("Regular", Some(50))).await.unwrap();
         let second = SaveTicketType {
-            pool: Some("HALL".parse().unwrap()),
+            pools: Some(vec![pool("HALL", None)]),
             ..shared("Student", None)
         };
         let saved = scene.run(second).await.unwrap().ticket_type;
-        let pool = saved.pool.unwrap();
+        let hall = &saved.pools[0];
         assert_eq!(
-            (pool.name.as_str(), pool.availability.left),
+            (hall.name.as_str(), hall.availability.left),
             ("Hall", Some(50))
         );
         let resize = SaveTicketType {
-            pool: Some("Hall".parse().unwrap()),
-            pool_capacity: Some(60),
+            pools: Some(vec![pool("Hall", Some(60))]),
             ..changing(&event, "Student")
         };
         assert_eq!(
@@ -547,26 +542,136 @@ mod tests {
             change.summary,
             "Changes the capacity of \"Hall\" from 50 to 60"
         );
-        let own = SaveTicketType {
+        let both = SaveTicketType {
             quantity: Some(5),
             ..changing(&event, "Student")
         };
+        let both = scene.run(both).await.unwrap().ticket_type;
+        assert_eq!((both.pools.len(), both.availability.left), (1, Some(5)));
+        let own = SaveTicketType {
+            pools: Some(Vec::new()),
+            ..changing(&event, "Student")
+        };
         let own = scene.run(own).await.unwrap().ticket_type;
-        assert_eq!((own.pool, own.availability.left), (None, Some(5)));
-        let error = scene
-            .run(shared("Late", None).with_pool("Hal"))
-            .await
-            .unwrap_err();
+        assert_eq!((own.pools.len(), own.availability.left), (0, Some(5)));
+        let change = scene.changes().await.pop().unwrap();
+        assert_eq!(
+            change.summary,
+            "Changes the ticket type \"Student\": shared pools from \"Hall\" to nothing"
+        );
+        let nothing = SaveTicketType {
+            pools: Some(Vec::new()),
+            ..changing(&event, "Regular")
+        };
+        assert_refused(scene.run(nothing).await, "quantity_missing");
+        let twice = SaveTicketType {
+            pools: Some(vec![pool("Hall", None), pool("hall", Some(9))]),
+            ..changing(&event, "Regular")
+        };
+        assert_refused(scene.run(twice).await, "pool_twice");
+        let typo = SaveTicketType {
+            pools: Some(vec![pool("Hal", None)]),
+            ..shared("Late", None)
+        };
+        let error = scene.run(typo).await.unwrap_err();
         assert_eq!(error.candidates()[0].name, "Hall");
+        // The last to leave takes the pool along; its name is free.
+        let unlimited = SaveTicketType {
+            unlimited: true,
+            ..changing(&event, "Regular")
+        };
+        let free = scene.run(unlimited).await.unwrap().ticket_type;
+        assert_eq!((free.pools.len(), free.availability.left), (0, None));
+        assert_refused(scene.run(shared("Late", None)).await, "pool_not_found");
+        scene.reconcile().await;
     }
 
-    impl SaveTicketType {
-        fn with_pool(self, name: &str) -> Self {
-            Self {
-                pool: Some(name.parse().unwrap()),
-                ..self
-            }
-        }
+    /// Tickets of `Early` take a place of their own ten and one of the hall's twelve; what was sold of a type counts
+    /// in the pools it joins.
+    #[tokio::test]
+    async fn a_type_takes_a_place_of_each_of_its_limits() {
+        let scene = Scene::new().await;
+        let event = scene.published("Gala").await;
+        let early = SaveTicketType {
+            pools: Some(vec![pool("Hall", Some(12)), pool("Stage", Some(11))]),
+            ..selling(event.id, "Early", 0, 10)
+        };
+        scene.run(early).await.unwrap();
+        scene.run(buying(event.id, "Early", 8)).await.unwrap();
+        scene
+            .run(selling(event.id, "Late", 2500, 20))
+            .await
+            .unwrap();
+        scene.run(buying(event.id, "Late", 5)).await.unwrap();
+        let joining = |capacity| SaveTicketType {
+            pools: Some(vec![pool("hall", capacity)]),
+            ..changing(&event, "Late")
+        };
+        let error = scene.run(joining(None)).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "5 are sold or held, and the pool \"Hall\" has only 4 places left"
+        );
+        assert_refused::<(), _>(Err(error), "pool_full");
+        let joined = scene.run(joining(Some(14))).await.unwrap().ticket_type;
+        assert_eq!(joined.availability.left, Some(1));
+        scene.reconcile().await;
+        let error = scene.run(buying(event.id, "Early", 2)).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "1 of the 2 Early tickets asked for are left"
+        );
+        scene.run(buying(event.id, "Early", 1)).await.unwrap();
+        assert_refused(scene.run(buying(event.id, "Late", 1)).await, "sold_out");
+        let leaving = SaveTicketType {
+            pools: Some(vec![pool("Stage", None)]),
+            ..changing(&event, "Early")
+        };
+        scene.run(leaving).await.unwrap();
+        scene.run(buying(event.id, "Late", 9)).await.unwrap();
+        assert_refused(scene.run(buying(event.id, "Late", 1)).await, "sold_out");
+        scene.reconcile().await;
+    }
+
+    /// What an event can sell is the sum of its limits, but for those inside others.
+    #[tokio::test]
+    async fn limits_inside_others_add_nothing_to_what_the_event_can_sell() {
+        let scene = Scene::new().await;
+        let event = draft(&scene).await;
+        let capacity = async || {
+            let mut tx = scene.app.store().read(&scene.cx).await.unwrap();
+            crate::inventory::capacity(tx.conn(), event.id)
+                .await
+                .unwrap()
+        };
+        assert_eq!(capacity().await, Some(0));
+        let nested = |name: &str, quantity, pools| SaveTicketType {
+            quantity,
+            pools: Some(pools),
+            ..selling(event.id, name, 2500, 1)
+        };
+        let hall = || pool("Hall", Some(300));
+        let early = nested("Early", Some(50), vec![hall()]);
+        scene.run(early).await.unwrap();
+        assert_eq!(capacity().await, Some(50), "no more than its own");
+        let regular = nested("Regular", None, vec![hall()]);
+        scene.run(regular).await.unwrap();
+        assert_eq!(capacity().await, Some(300));
+        let vip = nested("VIP", None, vec![hall(), pool("Balcony", Some(40))]);
+        scene.run(vip).await.unwrap();
+        assert_eq!(capacity().await, Some(300), "the balcony is in the hall");
+        scene
+            .run(selling(event.id, "Online", 500, 7))
+            .await
+            .unwrap();
+        assert_eq!(capacity().await, Some(307));
+        let free = SaveTicketType {
+            quantity: None,
+            unlimited: true,
+            ..selling(event.id, "Stream", 0, 1)
+        };
+        scene.run(free).await.unwrap();
+        assert_eq!(capacity().await, None);
     }
 
     #[tokio::test]

@@ -1,13 +1,12 @@
 //! Every query on `ticket_type`.
 
-use std::collections::HashMap;
-
-use domain::{Cx, EventId, LocalTime, TicketTypeId, Timestamp};
+use domain::{CapacityPoolId, Currency, Cx, EventId, LocalTime, Name, TicketTypeId, Timestamp};
 use sqlx::PgConnection;
 
-use super::model::{Offer, Taken};
+use super::model::{Offer, Visibility};
+use crate::inventory;
 
-/// The ticket types of an event that are not archived, each with its pool, in their order.
+/// The ticket types of an event that are not archived, each with its pools, in their order.
 pub(crate) async fn offers(conn: &mut PgConnection, event_id: EventId) -> sqlx::Result<Vec<Offer>> {
     offers_and(conn, event_id, None).await
 }
@@ -18,49 +17,59 @@ pub(super) async fn offers_and(
     event_id: EventId,
     also: Option<TicketTypeId>,
 ) -> sqlx::Result<Vec<Offer>> {
-    sqlx::query_as!(
-        Offer,
-        r#"select t.id, t.event_id, t.name as "name: _", t.description, t.price_amount, t.price_currency, t.position,
-             t.visibility, t.sales_start_local, t.sales_end_local, t.sales_start_at, t.sales_end_at,
-             t.min_per_order, t.max_per_order, t.version, t.pool_id, p.name as pool_name, p.capacity,
-             p.held_count, p.sold_count, p.blocked_count, t.archived_at is not null as "is_archived!"
+    let rows = sqlx::query!(
+        r#"select t.id, t.event_id, t.name as "name: Name", t.description, t.price_amount,
+             t.price_currency as "price_currency: Currency", t.position, t.visibility as "visibility: Visibility",
+             t.sales_start_local, t.sales_end_local, t.sales_start_at, t.sales_end_at,
+             t.min_per_order, t.max_per_order, t.version, t.pool_id, p.capacity,
+             p.held_count, p.sold_count, p.blocked_count, t.archived_at is not null as "is_archived!",
+             array(select m.pool_id from ticket_type_pool m where m.ticket_type_id = t.id order by m.pool_id)
+               as "shared!: Vec<CapacityPoolId>"
            from ticket_type t join capacity_pool p on p.id = t.pool_id
            where t.event_id = $1 and (t.archived_at is null or t.id = $2)
            order by t.position, t.id"#,
         event_id as _,
         also as _
     )
-    .fetch_all(conn)
-    .await
-}
-
-/// What was taken of each ticket type of an event: valid tickets, and places of orders that are not paid yet.
-/// Counted; where a ticket type has its pool for itself, the pool's counters say the same.
-pub(super) async fn taken(
-    conn: &mut PgConnection,
-    event_id: EventId,
-) -> sqlx::Result<HashMap<TicketTypeId, Taken>> {
-    let rows = sqlx::query!(
-        r#"select t.id, coalesce(pending.held, 0) as "held!", issued.sold as "sold!"
-           from ticket_type t
-           left join (select i.ticket_type_id, sum(i.quantity)::integer as held
-                      from orders o join order_item i on i.order_id = o.id
-                      where o.event_id = $1 and o.status = 'pending' group by 1) pending on pending.ticket_type_id = t.id
-           cross join lateral (select count(*)::integer as sold
-                               from ticket where ticket_type_id = t.id and status = 'valid') issued
-           where t.event_id = $1"#,
-        event_id as _
-    )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    let taken = rows.into_iter().map(|row| {
-        let taken = Taken {
-            held: row.held,
-            sold: row.sold,
-        };
-        (row.id, taken)
+    let mut shared: Vec<CapacityPoolId> = rows.iter().flat_map(|row| row.shared.clone()).collect();
+    shared.sort_unstable();
+    shared.dedup();
+    let pools = if shared.is_empty() {
+        Vec::new()
+    } else {
+        inventory::pools(conn, &shared).await?
+    };
+    let offers = rows.into_iter().map(|row| Offer {
+        id: row.id,
+        event_id: row.event_id,
+        name: row.name,
+        description: row.description,
+        price_amount: row.price_amount,
+        price_currency: row.price_currency,
+        position: row.position,
+        visibility: row.visibility,
+        sales_start_local: row.sales_start_local,
+        sales_end_local: row.sales_end_local,
+        sales_start_at: row.sales_start_at,
+        sales_end_at: row.sales_end_at,
+        min_per_order: row.min_per_order,
+        max_per_order: row.max_per_order,
+        version: row.version,
+        pool_id: row.pool_id,
+        capacity: row.capacity,
+        held_count: row.held_count,
+        sold_count: row.sold_count,
+        blocked_count: row.blocked_count,
+        shared: pools
+            .iter()
+            .filter(|pool| row.shared.contains(&pool.id))
+            .cloned()
+            .collect(),
+        is_archived: row.is_archived,
     });
-    Ok(taken.collect())
+    Ok(offers.collect())
 }
 
 /// Adds a ticket type. Violates `ticket_type_name_key` when the event has one of that name.
@@ -96,12 +105,11 @@ pub(super) async fn insert(conn: &mut PgConnection, cx: &Cx, offer: &Offer) -> s
 /// Writes a ticket type whose event is locked.
 pub(super) async fn update(conn: &mut PgConnection, cx: &Cx, offer: &Offer) -> sqlx::Result<()> {
     sqlx::query!(
-        "update ticket_type set pool_id = $2, name = $3, description = $4, price_amount = $5, price_currency = $6,
-           position = $7, visibility = $8, sales_start_local = $9, sales_end_local = $10, sales_start_at = $11,
-           sales_end_at = $12, min_per_order = $13, max_per_order = $14, version = version + 1, updated_at = $15
+        "update ticket_type set name = $2, description = $3, price_amount = $4, price_currency = $5,
+           position = $6, visibility = $7, sales_start_local = $8, sales_end_local = $9, sales_start_at = $10,
+           sales_end_at = $11, min_per_order = $12, max_per_order = $13, version = version + 1, updated_at = $14
          where id = $1",
         offer.id as _,
-        offer.pool_id as _,
         &offer.name as _,
         offer.description,
         offer.price_amount,

@@ -1,28 +1,27 @@
 //! What an organizer should know about a ticket type, though it is allowed.
 
-use std::collections::BTreeMap;
+use domain::Cx;
+use sqlx::PgConnection;
 
-use domain::{CapacityPoolId, Cx};
-
-use super::model::{Offer, TicketType, costs};
-use crate::events::Event;
+use super::model::{Offer, costs};
+use crate::{events::Event, inventory};
 
 /// Everything worth saying about a ticket type that was just saved, beside the others of its event.
-pub(super) fn all(
+pub(super) async fn all(
+    conn: &mut PgConnection,
     cx: &Cx,
     event: &Event,
     before: Option<&Offer>,
     offer: &Offer,
-    types: &[TicketType],
-) -> Vec<String> {
+) -> sqlx::Result<Vec<String>> {
     let mut warnings = Vec::new();
-    warnings.extend(price(before, offer, types));
+    warnings.extend(price(before, offer));
     warnings.extend(window(cx, event, offer));
-    warnings.extend(venue(event, types));
-    warnings
+    warnings.extend(venue(conn, event).await?);
+    Ok(warnings)
 }
 
-fn price(before: Option<&Offer>, offer: &Offer, types: &[TicketType]) -> Vec<String> {
+fn price(before: Option<&Offer>, offer: &Offer) -> Vec<String> {
     let mut warnings = Vec::new();
     let unit = 10_i64.pow(u32::from(offer.price_currency.decimals()));
     if (1..unit).contains(&offer.price_amount) {
@@ -32,15 +31,14 @@ fn price(before: Option<&Offer>, offer: &Offer, types: &[TicketType]) -> Vec<Str
             offer.price()
         ));
     }
-    let now = types.iter().find(|t| t.id == offer.id);
-    if let (Some(before), Some(now)) = (before, now)
+    if let Some(before) = before
         && before.price() != offer.price()
-        && now.availability.sold + now.availability.held > 0
+        && offer.own().taken() > 0
     {
         warnings.push(format!(
             "{} were sold and {} are held at {}; their orders keep that price.",
-            now.availability.sold,
-            now.availability.held,
+            offer.sold_count,
+            offer.held_count,
             costs(before.price())
         ));
     }
@@ -64,26 +62,16 @@ fn window(cx: &Cx, event: &Event, offer: &Offer) -> Option<String> {
     }
 }
 
-/// Compares what all limits of the event add up to with the room there is.
-pub(crate) fn venue(event: &Event, types: &[TicketType]) -> Option<String> {
-    let venue = event.venue.as_ref()?;
-    let room = venue.capacity?;
-    let mut shared = BTreeMap::<CapacityPoolId, Option<i32>>::new();
-    let mut limits = Vec::new();
-    for t in types {
-        match &t.pool {
-            Some(pool) => {
-                shared.insert(pool.id, pool.availability.capacity);
-            }
-            None => limits.push(t.availability.capacity),
-        }
-    }
-    limits.extend(shared.into_values());
-    let total = limits
-        .into_iter()
-        .map(|limit| limit.map(i64::from))
-        .sum::<Option<i64>>();
-    match total {
+/// Compares what the event can sell with the room there is.
+pub(crate) async fn venue(conn: &mut PgConnection, event: &Event) -> sqlx::Result<Option<String>> {
+    let Some((venue, room)) = event
+        .venue
+        .as_ref()
+        .and_then(|venue| Some((venue, venue.capacity?)))
+    else {
+        return Ok(None);
+    };
+    Ok(match inventory::capacity(conn, event.id).await? {
         None => Some(format!(
             "{} has room for {room}, but a ticket type is unlimited.",
             venue.name
@@ -93,5 +81,5 @@ pub(crate) fn venue(event: &Event, types: &[TicketType]) -> Option<String> {
             venue.name
         )),
         Some(_) => None,
-    }
+    })
 }

@@ -1,8 +1,8 @@
 //! The ticket as callers see it, and what a new one needs.
 
 use domain::{
-    CapacityPoolId, Cx, EmailAddress, EventId, Name, OrderId, OrderItemId, TicketId, TicketTypeId,
-    Timestamp, Untrusted,
+    Cx, EmailAddress, EventId, Name, OrderId, OrderItemId, TicketId, TicketTypeId, Timestamp,
+    Untrusted,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -73,7 +73,6 @@ pub(crate) struct TicketRow {
     pub(crate) ticket_type: String,
     pub(crate) order_id: OrderId,
     pub(crate) order_number: String,
-    pub(crate) pool_id: CapacityPoolId,
     pub(crate) attendee_name: Option<Untrusted>,
     pub(crate) attendee_email: Option<EmailAddress>,
     pub(crate) issued_at: Timestamp,

@@ -1,15 +1,15 @@
 //! Every query on `ticket`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use domain::{Cx, EventId, OrderId, Reference, TicketId};
+use domain::{Cx, EventId, OrderId, Reference, TicketId, TicketTypeId};
 use sqlx::PgConnection;
 
 use super::{
     code::TicketCode,
     model::{NewTicket, TicketRow},
 };
-use crate::{codes::CodeLookupError, inventory::Places, lookup::LookupError};
+use crate::{codes::CodeLookupError, lookup::LookupError};
 
 /// Selects tickets as [`TicketRow`]; the text behind it starts with `where`.
 macro_rules! select_tickets {
@@ -20,7 +20,7 @@ macro_rules! select_tickets {
                  exists (select from check_in where check_in.ticket_id = ticket.id
                          and check_in.result = 'admitted' and check_in.undone_at is null) as "is_checked_in!",
                  ticket.event_id, event.title as event_title, ticket.ticket_type_id, item.name as ticket_type,
-                 ticket.order_id, orders.number as order_number, item.pool_id, ticket.attendee_name,
+                 ticket.order_id, orders.number as order_number, ticket.attendee_name,
                  ticket.attendee_email, ticket.issued_at, ticket.voided_at, ticket.void_reason
                from ticket
                join order_item item on item.id = ticket.order_item_id
@@ -140,40 +140,28 @@ pub(super) async fn void(
     Ok(done.rows_affected() == 1)
 }
 
-/// What making an order's tickets void freed.
-pub(crate) struct Voided {
-    /// How many tickets were valid until now.
-    pub(crate) count: i32,
-    /// The places they took.
-    pub(crate) places: Places,
-}
-
-/// Makes all tickets of an order void that are still valid.
+/// Makes all tickets of an order void that are still valid; how many of which types.
 pub(crate) async fn void_for_order(
     conn: &mut PgConnection,
     cx: &Cx,
     order_id: OrderId,
     reason: Option<&str>,
-) -> sqlx::Result<Voided> {
+) -> sqlx::Result<Vec<(TicketTypeId, i32)>> {
     let rows = sqlx::query!(
         "update ticket set status = 'void', voided_at = $2, void_reason = $3
-         from order_item item
-         where item.id = ticket.order_item_id and ticket.order_id = $1 and ticket.status = 'valid'
-         returning item.pool_id",
+         where order_id = $1 and status = 'valid'
+         returning ticket_type_id",
         order_id as _,
         cx.now as _,
         reason
     )
     .fetch_all(conn)
     .await?;
-    let mut places = Places::new();
+    let mut counts = BTreeMap::<TicketTypeId, i32>::new();
     for row in &rows {
-        *places.entry(row.pool_id).or_default() += 1;
+        *counts.entry(row.ticket_type_id).or_default() += 1;
     }
-    Ok(Voided {
-        count: i32::try_from(rows.len()).unwrap_or(i32::MAX),
-        places,
-    })
+    Ok(counts.into_iter().collect())
 }
 
 /// How many of an order's tickets are checked in. Holds the tickets, so that no door admits one until the

@@ -13,8 +13,9 @@ use super::{
 use crate::{
     App, Effect, Operation,
     codes::CodeLookupError,
+    events,
     faults::CHECKED_IN,
-    inventory::{self, Places, Step},
+    inventory::{self, Step},
 };
 
 /// Make one ticket void: it no longer admits and its place can be sold again. The order and its total stay; to
@@ -49,6 +50,9 @@ impl Operation for VoidTicket {
     async fn run(self, app: &App, cx: &Cx) -> Result<VoidedTicket, VoidTicketError> {
         let mut tx = app.store().write(cx).await?;
         let found = sql::resolve(tx.conn(), &self.ticket, "ticket").await?;
+        // Its ticket type keeps its pools until the commit.
+        let event = events::share(tx.conn(), cx, &found.event_id.into()).await;
+        event.map_err(CodeLookupError::from)?;
         sql::lock(tx.conn(), found.id).await?;
         let before = sql::resolve(tx.conn(), &found.id.into(), "ticket").await?;
         if before.status == TicketStatus::Void {
@@ -78,8 +82,8 @@ impl Operation for VoidTicket {
             ticket: after.seen(cx),
             was_void_already: false,
         };
-        let place = Places::from([(before.pool_id, 1)]);
-        inventory::move_taken(tx.conn(), Step::ReleaseSold, &place).await?;
+        let places = inventory::places_of(tx.conn(), &[(before.ticket_type_id, 1)]).await?;
+        inventory::move_taken(tx.conn(), Step::ReleaseSold, &places).await?;
         Ok(tx.commit(change, answer).await?)
     }
 }
