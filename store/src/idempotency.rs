@@ -64,28 +64,35 @@ impl Store {
     }
 }
 
+/// Remembers answers to requests of one organization. [`StoreError::AlreadyDone`] when one of the keys is bound.
 pub(crate) async fn remember<T: Serialize>(
     conn: &mut PgConnection,
-    cx: &Cx,
-    idempotency: &Idempotency,
-    answer: &T,
+    answers: &[(&Cx, &Idempotency, &T)],
 ) -> Result<(), StoreError> {
-    // Waits for a concurrent transaction with the same key; if that one commits, this one did nothing new.
+    let Some((first, ..)) = answers.first() else {
+        return Ok(());
+    };
+    let all = || answers.iter();
+    // Waits for a concurrent transaction with the same key; if that one commits, this one did nothing new. In the order
+    // of the keys, so that two which share several do not wait for each other.
     let inserted = sqlx::query(
         "insert into idempotency_key (organization_id, actor, key, operation, input_digest, answer, created_at, personal) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing",
+         select $1, actor, key, operation, input_digest, answer, created_at, personal \
+         from unnest($2::text[], $3::text[], $4::text[], $5::bytea[], $6::jsonb[], $7::timestamptz[], $8::boolean[]) \
+           as new (actor, key, operation, input_digest, answer, created_at, personal) \
+         order by actor, key on conflict do nothing",
     )
-    .bind(cx.organization_id)
-    .bind(cx.actor.key())
-    .bind(&idempotency.key)
-    .bind(cx.operation)
-    .bind(idempotency.input.as_slice())
-    .bind(Json(answer))
-    .bind(cx.now)
-    .bind(cx.may(Permission::AttendeesPersonal))
+    .bind(first.organization_id)
+    .bind(all().map(|(cx, ..)| cx.actor.key()).collect::<Vec<_>>())
+    .bind(all().map(|(_, key, _)| key.key.as_str()).collect::<Vec<_>>())
+    .bind(all().map(|(cx, ..)| cx.operation).collect::<Vec<_>>())
+    .bind(all().map(|(_, key, _)| key.input.as_slice()).collect::<Vec<_>>())
+    .bind(all().map(|(.., answer)| Json(answer)).collect::<Vec<_>>())
+    .bind(all().map(|(cx, ..)| cx.now).collect::<Vec<_>>())
+    .bind(all().map(|(cx, ..)| cx.may(Permission::AttendeesPersonal)).collect::<Vec<_>>())
     .execute(conn)
     .await?;
-    if inserted.rows_affected() == 0 {
+    if inserted.rows_affected() < answers.len() as u64 {
         Err(StoreError::AlreadyDone)
     } else {
         Ok(())

@@ -3,6 +3,7 @@
 //! Business tables are not named here; their queries live in the subjects of `operations`.
 #![warn(missing_docs)]
 
+mod batch;
 mod bell;
 pub mod embedded;
 mod error;
@@ -17,6 +18,7 @@ pub mod runs;
 mod sessions;
 mod tx;
 
+pub use batch::{BatchTx, Part, may_share};
 pub use bell::{Bell, Ear};
 pub use error::{ResultExt, StoreError};
 pub use feed::Seen;
@@ -150,6 +152,13 @@ impl Store {
             cx,
             Arc::clone(&self.shared),
         ))
+    }
+
+    /// Opens a write transaction of several requests of one organization, each of which may share one
+    /// ([`may_share`]). `cx` is any of theirs.
+    pub async fn write_together(&self, cx: &Cx) -> Result<BatchTx, StoreError> {
+        let tx = begin(&self.primary, &opening(cx, "begin")).await?;
+        Ok(BatchTx::new(tx, Arc::clone(&self.shared)))
     }
 
     /// Opens a transaction across organizations, under a role with its own narrow policies: for

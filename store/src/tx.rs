@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use domain::{Change, Cx, OrganizationId, Recorded, context::Mode};
+use domain::{Change, ChangeId, Cx, OrganizationId, Recorded, context::Mode};
 use serde::Serialize;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction, types::Json};
 
 use crate::{Shared, StoreError, idempotency, runs};
 
@@ -92,11 +92,14 @@ impl<'a> WriteTx<'a> {
         {
             return Err(StoreError::PreviewChanged);
         }
-        for change in &self.changes {
-            insert_change(&mut self.tx, self.cx, change).await?;
-        }
+        let changes: Vec<_> = self
+            .changes
+            .iter()
+            .map(|change| (self.cx, change))
+            .collect();
+        insert_changes(&mut self.tx, &changes).await?;
         if let Some(idempotency) = &self.cx.idempotency {
-            idempotency::remember(&mut self.tx, self.cx, idempotency, &answer).await?;
+            idempotency::remember(&mut self.tx, &[(self.cx, idempotency, &answer)]).await?;
         }
         let checkpoint = (self.cx.checkpoint.as_ref()).filter(|_| self.cx.mode == Mode::Live);
         if let Some(checkpoint) = checkpoint {
@@ -166,29 +169,37 @@ impl SystemTx {
     }
 }
 
-async fn insert_change(
+/// Records changes of one organization, in this order.
+pub(crate) async fn insert_changes(
     conn: &mut PgConnection,
-    cx: &Cx,
-    change: &Recorded,
+    changes: &[(&Cx, &Recorded)],
 ) -> Result<(), StoreError> {
-    let actor = serde_json::to_value(&cx.actor).expect("an actor is plain data");
+    let Some((first, _)) = changes.first() else {
+        return Ok(());
+    };
+    let all = || changes.iter();
+    let actor = |cx: &Cx| Json(serde_json::to_value(&cx.actor).expect("an actor is plain data"));
     sqlx::query(
         "insert into change (organization_id, id, at, kind, subject_kind, subject_id, summary, payload, \
            actor, client, operation, request_id) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+         select $1, id, at, kind, subject_kind, subject_id, summary, payload, actor, client, operation, request_id \
+         from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::jsonb[], \
+                     $9::jsonb[], $10::text[], $11::text[], $12::uuid[]) with ordinality \
+           as new (id, at, kind, subject_kind, subject_id, summary, payload, actor, client, operation, request_id, place) \
+         order by place",
     )
-    .bind(cx.organization_id)
-    .bind(cx.new_id::<domain::ChangeId>())
-    .bind(cx.now)
-    .bind(change.kind)
-    .bind(change.subject.kind)
-    .bind(change.subject.id)
-    .bind(&change.summary)
-    .bind(&change.payload)
-    .bind(actor)
-    .bind(cx.client.as_deref())
-    .bind(cx.operation)
-    .bind(cx.request_id)
+    .bind(first.organization_id)
+    .bind(all().map(|(cx, _)| cx.new_id::<ChangeId>()).collect::<Vec<_>>())
+    .bind(all().map(|(cx, _)| cx.now).collect::<Vec<_>>())
+    .bind(all().map(|(_, change)| change.kind).collect::<Vec<_>>())
+    .bind(all().map(|(_, change)| change.subject.kind).collect::<Vec<_>>())
+    .bind(all().map(|(_, change)| change.subject.id).collect::<Vec<_>>())
+    .bind(all().map(|(_, change)| change.summary.as_str()).collect::<Vec<_>>())
+    .bind(all().map(|(_, change)| Json(&change.payload)).collect::<Vec<_>>())
+    .bind(all().map(|(cx, _)| actor(cx)).collect::<Vec<_>>())
+    .bind(all().map(|(cx, _)| cx.client.as_deref()).collect::<Vec<_>>())
+    .bind(all().map(|(cx, _)| cx.operation).collect::<Vec<_>>())
+    .bind(all().map(|(cx, _)| cx.request_id).collect::<Vec<_>>())
     .execute(conn)
     .await?;
     Ok(())
