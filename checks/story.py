@@ -240,6 +240,7 @@ class Organizer:
             self.errs_when_copying,
             self.errs_with_series,
             self.errs_with_prices,
+            self.errs_when_holding,
             self.errs_with_tiers,
             self.errs_when_publishing,
             self.errs_when_chasing_payments,
@@ -332,6 +333,12 @@ class Organizer:
             )
             must(regular["warnings"], "230 tickets for 200 places, and no warning")
             await call(client, "save_ticket_type", event=self.event, ticket_type="Regular", quantity=150)
+            # Both out of one room: what is sold of either is gone for both.
+            seats = [{"name": "Seats", "capacity": 160}]
+            for name in ("Early bird", "Regular"):
+                shared = await call(client, "save_ticket_type", event=self.event, ticket_type=name, pools=seats)
+                must(not shared["warnings"], f"160 tickets for 200 places: {shared['warnings']}")
+            must(shared["ticket_type"]["availability"]["left"] == 150, str(shared["ticket_type"]))
 
     async def publishes(self) -> None:
         async with self.server.connect() as client:
@@ -340,20 +347,29 @@ class Organizer:
             published = await call(client, "publish_event", event=self.event)
             must(published["event"]["status"] == "published", str(published["event"]))
 
-    async def order(self, client: Client, name: str, quantity: int = 2) -> dict:
+    async def order(self, client: Client, name: str, quantity: int = 2, hold: str | None = None) -> dict:
+        bought = {"hold": hold} if hold else {"items": [{"ticket_type": "Regular", "quantity": quantity}]}
         placed = await call(
             client,
             "place_order",
             event=self.event,
-            items=[{"ticket_type": "Regular", "quantity": quantity}],
             buyer={"name": name, "email": f"{name.split()[0].lower()}.{self.mark}@example.org"},
+            **bought,
         )
         return placed["order"]
+
+    async def hold(self, client: Client, quantity: int = 2) -> dict:
+        items = [{"ticket_type": "Regular", "quantity": quantity}]
+        held = await self.searched(client, "run_write_tool", "hold_tickets", event=self.event, items=items)
+        must(held["status"] == "live" and held["seconds_left"] > 0, str(held))
+        return held
 
     async def sells(self) -> None:
         async with self.server.connect() as client:
             for name in ("Ada Lovelace", "Bob Brown", "Cy Young", "Di Prince"):
-                order = await self.order(client, name)
+                # One of them asked first for the places to be kept.
+                hold = (await self.hold(client))["id"] if name == "Cy Young" else None
+                order = await self.order(client, name, hold=hold)
                 must(order["status"] == "pending", str(order))
                 must(order["open"]["amount"] == 5000, str(order["open"]))
                 self.orders.append(order["number"])
@@ -576,11 +592,38 @@ class Organizer:
                 ({"price": euros, "unlimited": True}, "quantity_ambiguous"),
                 ({"price": euros, "min_per_order": 5, "max_per_order": 2}, "limits_reversed"),
                 ({"price": euros, "name": "Regular"}, "name_taken"),
+                ({"price": euros, "pools": [{"name": "Setas"}]}, "pool_not_found"),
+                ({"price": euros, "pools": [{"name": "Seats"}, {"name": "seats"}]}, "pool_twice"),
+                ({"price": euros, "pools": [{"name": "Seats", "capacity": 0}]}, "not_positive"),
             ):
                 await self.refuses(client, "save_ticket_type", code, **(wish | change))
             await self.refuses(
                 client, "save_ticket_type", "below_taken", event=self.event, ticket_type="Regular", quantity=1
             )
+
+    async def errs_when_holding(self) -> None:
+        async with self.server.connect() as client:
+            items = [{"ticket_type": "Regular", "quantity": 2}]
+            for change, code in (
+                ({"items": []}, "item_count"),
+                ({"items": [{"ticket_type": "Regular", "quantity": 11}]}, "quantity_outside_limits"),
+                ({"items": [{"ticket_type": "Regulr", "quantity": 1}]}, "not_found"),
+                ({"items": [{"ticket_type": "Regular", "quantity": "two"}]}, "invalid_input"),
+                ({"event": f"Nothing {self.mark}"}, "not_found"),
+            ):
+                arguments = {"event": self.event, "items": items} | change
+                await self.refuses(client, "run_write_tool", code, tool="hold_tickets", arguments=arguments)
+            held = {"hold": (await self.hold(client))["id"]}
+            await self.searched(client, "run_write_tool", "extend_hold", **held)
+            await self.refuses(client, "run_write_tool", "hold_extended_already", tool="extend_hold", arguments=held)
+            buyer = {"name": "Ed Late", "email": f"ed.{self.mark}@example.org"}
+            await self.refuses(
+                client, "place_order", "hold_differs", event=self.event, buyer=buyer, **held,
+                items=[{"ticket_type": "Regular", "quantity": 1}],
+            )
+            freed = await self.searched(client, "run_write_tool", "release_hold", **held)
+            must(freed["hold"]["status"] == "released", str(freed))
+            await self.refuses(client, "place_order", "hold_ended", event=self.event, buyer=buyer, **held)
 
     async def errs_with_tiers(self) -> None:  # 5
         async with self.server.connect() as client:

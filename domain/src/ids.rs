@@ -143,6 +143,10 @@ ids! {
     CheckInId "chk" "a check-in";
     /// Names a show.
     EventId "evt" "an event";
+    /// Names places set aside while somebody buys.
+    HoldId "hld" "a hold";
+    /// Names one line of a hold.
+    HoldItemId "hit" "a line of a hold";
     /// Names one message to one person.
     MessageId "msg" "a message";
     /// Names an organization's own template of a message.

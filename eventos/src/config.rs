@@ -137,6 +137,8 @@ pub(crate) struct LimitsConfig {
     pub(crate) operations_per_minute: u32,
     /// How many of them may come at once.
     pub(crate) burst: u32,
+    /// How many minutes places are kept for somebody who buys: 1 to 1440.
+    pub(crate) hold_minutes: u32,
 }
 
 /// Mail.
@@ -274,6 +276,7 @@ impl Default for LimitsConfig {
         Self {
             operations_per_minute: options.operations_per_minute,
             burst: options.burst,
+            hold_minutes: options.hold_minutes,
         }
     }
 }

@@ -22,11 +22,7 @@ pub(crate) fn prepare(store: &Store, config: &Config, name: Option<String>) -> R
     let secret = config.workflows.http_secret.as_ref().map(Secret::reveal);
     options.http.secret = secret.map(ToOwned::to_owned);
     // Every run is a caller of its own: limits are for people and programs outside.
-    let limits = operations::Options {
-        operations_per_minute: 0,
-        burst: 0,
-    };
-    let app = App::new(store.clone(), limits);
+    let app = App::new(store.clone(), operations::Options::unlimited());
     let definitions = Arc::new(StoredDefinitions::new(app.clone()));
     let worker = Worker::new(app, store.clone(), definitions, options);
     worker.map_err(|error| anyhow!(error.message))

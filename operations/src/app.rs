@@ -8,15 +8,20 @@ use sha2::{Digest, Sha256};
 use store::{Remembered, Sessions, Store, StoreError};
 use tracing::Instrument as _;
 
-use crate::operation::{Effect, Operation};
+use crate::{
+    holds,
+    operation::{Effect, Operation},
+};
 
-/// Limits on what one actor may ask for.
+/// Limits on what one actor may ask for, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// Operations per minute and actor; 0 for no limit.
     pub operations_per_minute: u32,
     /// How many of them may come at once.
     pub burst: u32,
+    /// How many minutes places are kept for somebody who buys.
+    pub hold_minutes: u32,
 }
 
 impl Default for Options {
@@ -24,6 +29,17 @@ impl Default for Options {
         Self {
             operations_per_minute: 1_200,
             burst: 300,
+            hold_minutes: 15,
+        }
+    }
+}
+
+impl Options {
+    /// For callers of our own: as many operations as they like.
+    pub fn unlimited() -> Self {
+        Self {
+            operations_per_minute: 0,
+            ..Self::default()
         }
     }
 }
@@ -33,6 +49,8 @@ impl Default for Options {
 pub struct App {
     store: Store,
     limiter: Option<Arc<DefaultKeyedRateLimiter<String>>>,
+    hold_minutes: u32,
+    counters: holds::Counters,
 }
 
 impl App {
@@ -44,12 +62,27 @@ impl App {
                 Quota::per_minute(per_minute).allow_burst(burst),
             ))
         });
-        Self { store, limiter }
+        Self {
+            store,
+            limiter,
+            hold_minutes: options.hold_minutes,
+            counters: holds::Counters::default(),
+        }
     }
 
     /// Where operations open their transactions.
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Where people queue up for places.
+    pub(crate) fn counters(&self) -> &holds::Counters {
+        &self.counters
+    }
+
+    /// How many minutes places are kept for somebody who buys.
+    pub(crate) fn hold_minutes(&self) -> u32 {
+        self.hold_minutes
     }
 
     /// Where surfaces keep their clients' sessions.

@@ -9,6 +9,7 @@ use crate::{
     audit::ListChanges,
     check_ins::{CheckIn, GetDoorStatus, ListAttendees, UndoCheckIn},
     events::{CreateEvent, ListEvents},
+    holds::{ExtendHold, GetHold, HoldTickets, ReleaseHold},
     lifecycle::{
         ArchiveEvent, CancelEvent, CreateSeries, DuplicateEvent, GetEvent, PublishEvent,
         UnpublishEvent, UpdateEvent,
@@ -77,6 +78,10 @@ pub const CATALOG: &[Entry] = &[
     entry::<ListOrders>(Orders, Shown),
     entry::<GetOrder>(Orders, Shown),
     entry::<PlaceOrder>(Orders, Shown),
+    entry::<HoldTickets>(Orders, Searchable),
+    entry::<GetHold>(Orders, Searchable),
+    entry::<ExtendHold>(Orders, Searchable),
+    entry::<ReleaseHold>(Orders, Searchable),
     entry::<ConfirmPayment>(Orders, Shown),
     entry::<CancelOrder>(Orders, Shown),
     entry::<IssueTickets>(Attendees, Searchable),

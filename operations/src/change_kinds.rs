@@ -30,6 +30,16 @@ pub const KINDS: &[(&str, &str)] = &[
         "event.updated",
         "An event's details changed, such as its time or venue.",
     ),
+    (
+        "hold.expired",
+        "Places that were held were not ordered in time, and are free again.",
+    ),
+    ("hold.extended", "Somebody who buys got more time."),
+    (
+        "hold.placed",
+        "Places were set aside for somebody who buys.",
+    ),
+    ("hold.released", "Places that were held were given back."),
     ("member.removed", "A person left the team."),
     (
         "member.saved",

@@ -2,7 +2,7 @@
 //!
 //! Subjects, lowest first; a subject uses only those above it in this list, and only what their `mod.rs` exports:
 //! [`organizations`], [`tokens`], [`audit`], [`venues`], [`inventory`], [`events`], [`ticket_types`],
-//! [`tickets`], [`orders`], [`check_ins`], [`surveys`], [`messages`], [`reports`], [`privacy`], [`lifecycle`],
+//! [`holds`], [`tickets`], [`orders`], [`check_ins`], [`surveys`], [`messages`], [`reports`], [`privacy`], [`lifecycle`],
 //! [`approvals`], [`workflows`], [`workflow_runs`].
 #![warn(missing_docs)]
 
@@ -26,6 +26,7 @@ pub mod approvals;
 pub mod audit;
 pub mod check_ins;
 pub mod events;
+pub mod holds;
 pub mod inventory;
 pub mod lifecycle;
 pub mod messages;

@@ -13,6 +13,7 @@ use crate::{
     App, Operation, Options, RunError,
     audit::{ChangeRecord, ListChanges},
     events::{self, CreateEvent, Event, StatusMove},
+    holds::{Hold, HoldTickets, PickedItem},
     orders::{self, Buyer, ItemRequest, OrderDetail, PlaceOrder},
     organizations::{FoundOrganization, found_organization},
     permission::Role,
@@ -54,13 +55,7 @@ impl Scene {
         let database = TestDatabase::create().await;
         let store = Store::connect(&StoreOptions::new(database.url()))
             .expect("the test database has a valid URL");
-        let app = App::new(
-            store,
-            Options {
-                operations_per_minute: 0,
-                burst: 0,
-            },
-        );
+        let app = App::new(store, Options::unlimited());
         let cx = found(&app, "scene").await;
         Self { app, cx, database }
     }
@@ -317,6 +312,27 @@ pub fn pool(name: &str, capacity: Option<i32>) -> PoolRequest {
     }
 }
 
+/// A hold of some `Regular` tickets.
+pub fn holding(event: EventId, quantity: i32) -> HoldTickets {
+    let item = PickedItem {
+        ticket_type: "Regular".parse().expect("a name"),
+        quantity,
+    };
+    HoldTickets {
+        event: event.into(),
+        items: vec![item],
+    }
+}
+
+/// An order of what is held, for Ada Lovelace.
+pub fn ordering(hold: &Hold) -> PlaceOrder {
+    PlaceOrder {
+        items: Vec::new(),
+        hold: Some(hold.id),
+        ..buying(hold.event_id, "Regular", 1)
+    }
+}
+
 /// An order of some tickets of one type for Ada Lovelace.
 pub fn buying(event: EventId, ticket_type: &str, quantity: i32) -> PlaceOrder {
     let item = ItemRequest {
@@ -327,6 +343,7 @@ pub fn buying(event: EventId, ticket_type: &str, quantity: i32) -> PlaceOrder {
     PlaceOrder {
         event: event.into(),
         items: vec![item],
+        hold: None,
         buyer: Buyer {
             name: "Ada Lovelace".parse().expect("a name"),
             email: "ada@example.org".parse().expect("an address"),

@@ -11,7 +11,7 @@ use std::{
 };
 
 use domain::{Timestamp, WorkflowRunId};
-use operations::{App, approvals, workflows::StepError};
+use operations::{App, approvals, holds, workflows::StepError};
 use store::{
     Ear, Store,
     runs::{Claim, Lease, Run},
@@ -50,7 +50,7 @@ pub struct Options {
     pub is_woken: bool,
     /// Whether it also turns changes and time into runs.
     pub is_dispatching: bool,
-    /// How often it ends the questions that nobody has decided in time.
+    /// How often it ends the questions that nobody has decided, and the holds that nobody has ordered, in time.
     pub expiring: Duration,
     /// How long running steps may take to end when it is told to stop.
     pub grace: Duration,
@@ -391,7 +391,8 @@ async fn schedule(engine: &Engine, options: &Options) {
     }
 }
 
-/// Ends questions whose time is over. The runs that wait for them go on by their own clock; this is for everybody else.
+/// Ends questions and holds whose time is over. The runs that wait for a question go on by their own clock, and whoever
+/// finds too few places left ends holds without waiting for this; it is for everybody else.
 async fn expire(engine: &Engine, options: &Options) {
     if !options.is_dispatching {
         std::future::pending::<()>().await;
@@ -401,6 +402,11 @@ async fn expire(engine: &Engine, options: &Options) {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "Questions that nobody decided have ended"),
             Err(error) => tracing::warn!(%error, "Questions could not be ended; trying again"),
+        }
+        match holds::expire_due(&engine.app, (engine.clock)()).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "Places that nobody ordered in time are free again"),
+            Err(error) => tracing::warn!(%error, "Holds could not be ended; trying again"),
         }
         tokio::time::sleep(options.expiring).await;
     }

@@ -123,6 +123,7 @@ impl Opened {
         let limits = operations::Options {
             operations_per_minute: config.limits.operations_per_minute,
             burst: config.limits.burst,
+            hold_minutes: config.limits.hold_minutes,
         };
         let app = App::new(database.store.clone(), limits);
         Ok(Self { app, database })

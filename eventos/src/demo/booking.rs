@@ -100,6 +100,7 @@ async fn order(
             quantity,
             attendees: Vec::new(),
         }],
+        hold: None,
         buyer: Buyer {
             name: name.parse()?,
             email: email.parse()?,

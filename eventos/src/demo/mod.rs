@@ -22,11 +22,7 @@ pub(crate) const SLUG: &str = "demo";
 /// Loads the organization unless it is there; says what was made.
 pub(crate) async fn load(store: &Store) -> Result<Option<String>> {
     // A year's sales in a minute are more than any one caller may ask for.
-    let unlimited = operations::Options {
-        operations_per_minute: 0,
-        burst: 0,
-    };
-    let app = &App::new(store.clone(), unlimited);
+    let app = &App::new(store.clone(), operations::Options::unlimited());
     let command = FoundOrganization {
         name: "Harbour Lights".parse().expect("a short name"),
         slug: SLUG.to_owned(),

@@ -170,3 +170,55 @@ fn a_killed_database_comes_back_by_itself_with_every_acknowledged_order() {
     );
     assert!(server.stop());
 }
+
+#[test]
+fn a_server_killed_between_hold_and_order_loses_and_doubles_neither() {
+    let data = DataDir::new("kill-holding");
+    let (server, token) = on_sale(&data);
+    let wanted = json!({"event": "rush", "items": [{"ticket_type": "Free", "quantity": 1}]});
+    let ordering = |hold: &Value| {
+        json!({"event": "rush", "hold": hold["id"],
+            "buyer": {"name": "Ada", "email": "ada@example.org"}})
+    };
+    let given = Mutex::new(Vec::new());
+    let killed = AtomicBool::new(false);
+    let address = server.address;
+    thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                while !killed.load(Ordering::Relaxed) {
+                    if let Ok(Ok(hold)) = call(address, &token, "hold_tickets", &wanted) {
+                        given.lock().unwrap().push(hold.clone());
+                        // What becomes of it is seen afterwards.
+                        drop(call(address, &token, "place_order", &ordering(&hold)));
+                    }
+                }
+            });
+        }
+        until("some places are held", || given.lock().unwrap().len() > 40);
+        server.kill();
+        killed.store(true, Ordering::Relaxed);
+    });
+    let given = given.into_inner().unwrap();
+    let again = Server::start(&data, &[]);
+    let mut late = 0;
+    for hold in &given {
+        let show = json!({"hold": hold["id"]});
+        let seen = again.call(&token, "get_hold", &show).unwrap().unwrap();
+        if seen["status"] == "live" {
+            let order = again.call(&token, "place_order", &ordering(hold));
+            order.unwrap().unwrap();
+            late += 1;
+        } else {
+            assert_eq!(seen["status"], "ordered", "{seen}");
+        }
+    }
+    eprintln!(
+        "{} held, {late} of them ordered after the kill",
+        given.len()
+    );
+    let (orders, sold) = orders(&again, &token);
+    // A hold whose answer the kill swallowed may be there too; an order beside those held may not.
+    assert_eq!((orders.len(), sold), (given.len(), given.len() as u64));
+    assert!(again.stop());
+}

@@ -149,7 +149,7 @@ pub(crate) async fn places_of(
 ) -> sqlx::Result<Places> {
     let (types, counts): (Vec<TicketTypeId>, Vec<i32>) = counts.iter().copied().unzip();
     let rows = sqlx::query!(
-        r#"select pool_id as "pool_id!", sum(count)::integer as "count!"
+        r#"select pool_id as "pool_id!: CapacityPoolId", sum(count)::integer as "count!"
            from (select t.pool_id, c.count from unnest($1::uuid[], $2::integer[]) as c (ticket_type_id, count)
                  join ticket_type t on t.id = c.ticket_type_id
                  union all
@@ -161,9 +161,7 @@ pub(crate) async fn places_of(
     )
     .fetch_all(conn)
     .await?;
-    let places = rows
-        .into_iter()
-        .map(|row| (CapacityPoolId::from(row.pool_id), row.count));
+    let places = rows.into_iter().map(|row| (row.pool_id, row.count));
     Ok(places.collect())
 }
 

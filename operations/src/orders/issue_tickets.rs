@@ -3,22 +3,25 @@
 use std::collections::HashSet;
 
 use domain::{
-    Cx, EmailAddress, EventId, Facts, Fault, FaultKind, FaultSpec, Money, Name, OrderItemId,
-    Permission, Reference, TicketTypeId,
+    Cx, EmailAddress, EventId, Facts, Fault, FaultKind, FaultSpec, Money, Name, Permission,
+    Reference, TicketTypeId,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::StoreError;
 
 use super::{
-    detail::OrderDetail, model::ItemRow, place_order_error::PlaceOrderError, placing::Draft,
+    detail::OrderDetail,
+    place_order_error::PlaceOrderError,
+    placing::{Draft, Origin},
 };
 use crate::{
     App, Effect, Operation,
     events::{self, EventStatus},
     faults::EVENT_CLOSED,
     lookup::LookupError,
-    organizations, ticket_types,
+    organizations,
+    ticket_types::{self, Basket, BasketError, Line},
     tickets::{self, Attendee},
 };
 
@@ -92,20 +95,23 @@ impl Operation for IssueTickets {
         let warnings = self.warnings(tx.conn(), event.id).await?;
         let offers = ticket_types::offers(tx.conn(), event.id).await?;
         let offer = ticket_types::find(&offers, &self.ticket_type)?;
-        let item = ItemRow {
-            id: cx.new_id::<OrderItemId>(),
+        let line = Line {
             ticket_type_id: offer.id,
             name: offer.name.to_string(),
             quantity: count,
             unit_amount: 0,
-            attendees: self.attendees(),
+        };
+        let basket = Basket {
+            lines: vec![line],
+            total: Money::zero(event.currency),
         };
         let note = format!("Complimentary: {}", self.reason);
         let draft = Draft {
             event: &event,
             offers: &offers,
-            items: vec![item],
-            total: Money::zero(event.currency),
+            basket,
+            attendees: vec![self.attendees()],
+            origin: Origin::Free,
             buyer_name: &giver,
             buyer_email: &email,
             note: Some(&note),
@@ -200,7 +206,9 @@ impl Fault for IssueTicketsError {
             Self::EventClosed { .. } => EVENT_CLOSED.at("event"),
             Self::NoGiver => NO_GIVER.into(),
             // There are no items here.
-            Self::Order(error @ PlaceOrderError::SoldOut { .. }) => error.facts().at("attendees"),
+            Self::Order(error @ PlaceOrderError::Basket(BasketError::SoldOut { .. })) => {
+                error.facts().at("attendees")
+            }
             Self::Order(error) => error.facts(),
         }
     }

@@ -38,3 +38,5 @@ pub(crate) use sql::{Totals, totals};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_holds;

@@ -1,33 +1,35 @@
 //! `place_order`: a buyer's purchase.
 
-use std::collections::HashMap;
-
 use domain::{
-    Cx, EmailAddress, EventId, LongText, Money, Name, OrderItemId, Permission, Reference,
-    TicketTypeId,
+    Cx, EmailAddress, EventId, HoldId, LongText, Name, Permission, Reference, TicketTypeId,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    detail::OrderDetail, model::ItemRow, place_order_error::PlaceOrderError, placing::Draft,
+    detail::OrderDetail,
+    place_order_error::PlaceOrderError,
+    placing::{Draft, Origin},
 };
 use crate::{
-    App, Effect, Operation,
-    events::{self, Event, EventStatus},
-    ticket_types::{self, Offer, SaleState},
+    App, Effect, Operation, events,
+    holds::{self, HoldStatus},
+    ticket_types::{self, Basket, BasketError, Offer, Pick},
     tickets::Attendee,
 };
 
-/// Place an order for a buyer, at the present prices. A free order is paid at once and its tickets are issued;
-/// otherwise the places are held until `confirm_payment` or `cancel_order`. Read event, tickets and total back to
-/// the organizer before calling.
+/// Place an order for a buyer, at the present prices or those of a hold. A free order is paid at once and its tickets
+/// are issued; otherwise the places are held until `confirm_payment` or `cancel_order`. Read event, tickets and total
+/// back to the organizer before calling.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PlaceOrder {
     /// Event: id, slug or exact title.
     pub event: Reference<EventId>,
-    /// What is bought.
+    /// What is bought. With a hold it can be left out.
+    #[serde(default)]
     pub items: Vec<ItemRequest>,
+    /// The hold that has the places; of `hold_tickets`.
+    pub hold: Option<HoldId>,
     /// Who buys.
     pub buyer: Buyer,
     /// A note for the organizer.
@@ -74,9 +76,6 @@ pub struct PlacedOrder {
     pub payment_instructions: Option<String>,
 }
 
-/// The most lines in one order.
-const MOST_ITEMS: usize = 50;
-
 impl Operation for PlaceOrder {
     const NAME: &'static str = "place_order";
     const EFFECT: Effect = Effect::Write;
@@ -86,22 +85,84 @@ impl Operation for PlaceOrder {
 
     async fn run(self, app: &App, cx: &Cx) -> Result<PlacedOrder, PlaceOrderError> {
         self.check_shape()?;
+        let event = {
+            let mut tx = app.store().read(cx).await?;
+            events::resolve(tx.conn(), cx, &self.event).await?.id
+        };
+        match self.place(app, cx, event).await {
+            Err(PlaceOrderError::Basket(BasketError::SoldOut { .. }))
+                if holds::free_expired(app, cx, event).await? =>
+            {
+                self.place(app, cx, event).await
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+impl PlaceOrder {
+    fn picks(&self) -> Vec<Pick<'_>> {
+        let picks = self.items.iter().map(|item| Pick {
+            ticket_type: &item.ticket_type,
+            quantity: item.quantity,
+        });
+        picks.collect()
+    }
+
+    /// What can be said without looking anything up.
+    fn check_shape(&self) -> Result<(), PlaceOrderError> {
+        if self.hold.is_none() || !self.items.is_empty() {
+            ticket_types::check_picks(&self.picks())?;
+        }
+        for (index, item) in self.items.iter().enumerate() {
+            let named = item.attendees.len();
+            if i32::try_from(named).is_ok_and(|named| named > item.quantity) {
+                return Err(PlaceOrderError::TooManyAttendees {
+                    index,
+                    named,
+                    quantity: item.quantity,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn place(
+        &self,
+        app: &App,
+        cx: &Cx,
+        event: EventId,
+    ) -> Result<PlacedOrder, PlaceOrderError> {
         let mut tx = app.store().write(cx).await?;
         // Shared until the commit: neither the event's state nor a price can change under the order.
-        let event = events::share(tx.conn(), cx, &self.event).await?;
-        if event.status != EventStatus::Published {
-            return Err(PlaceOrderError::EventNotOnSale {
-                title: event.title,
-                status: event.status,
-            });
-        }
+        let event = events::share(tx.conn(), cx, &event.into()).await?;
         let offers = ticket_types::offers(tx.conn(), event.id).await?;
-        let (items, total) = self.price(cx, &event, &offers)?;
+        let (basket, origin) = match self.hold {
+            None => {
+                let basket = Basket::fill(cx, &event, &offers, &self.picks())?;
+                (basket, Origin::Free)
+            }
+            Some(id) => {
+                ticket_types::on_sale(&event)?;
+                let hold = holds::lock(tx.conn(), id).await?;
+                if hold.event_id != event.id {
+                    return Err(PlaceOrderError::HoldElsewhere(event.title));
+                }
+                if hold.status != HoldStatus::Live {
+                    return Err(PlaceOrderError::HoldEnded(hold.status));
+                }
+                let basket = holds::basket(tx.conn(), &hold).await?;
+                self.check_held(&offers, &basket)?;
+                (basket, Origin::Hold(id))
+            }
+        };
+        let attendees = self.items.iter().map(|item| item.attendees.clone());
         let draft = Draft {
             event: &event,
             offers: &offers,
-            items,
-            total,
+            basket,
+            attendees: attendees.collect(),
+            origin,
             buyer_name: self.buyer.name.as_str(),
             buyer_email: &self.buyer.email,
             note: self.note.as_ref().map(LongText::as_str),
@@ -121,76 +182,30 @@ impl Operation for PlaceOrder {
         };
         Ok(tx.commit(change, answer).await?)
     }
-}
 
-impl PlaceOrder {
-    /// What can be said without looking anything up.
-    fn check_shape(&self) -> Result<(), PlaceOrderError> {
-        if self.items.is_empty() || self.items.len() > MOST_ITEMS {
-            return Err(PlaceOrderError::ItemCount(self.items.len()));
+    /// Checks that what is ordered, if it was said at all, is what is held.
+    fn check_held(&self, offers: &[Offer], held: &Basket) -> Result<(), PlaceOrderError> {
+        if self.items.is_empty() {
+            return Ok(());
         }
-        for (index, item) in self.items.iter().enumerate() {
-            if !(1..=100).contains(&item.quantity) {
-                return Err(PlaceOrderError::QuantityOutOfRange {
-                    index,
-                    given: item.quantity,
-                });
-            }
-            let named = item.attendees.len();
-            if i32::try_from(named).is_ok_and(|named| named > item.quantity) {
-                return Err(PlaceOrderError::TooManyAttendees {
-                    index,
-                    named,
-                    quantity: item.quantity,
-                });
+        if self.items.len() != held.lines.len() {
+            return Err(PlaceOrderError::HoldDiffers);
+        }
+        for (index, (item, line)) in self.items.iter().zip(&held.lines).enumerate() {
+            // It may be off the list by now; its id is known all the same.
+            let id = match &item.ticket_type {
+                Reference::Id(id) => *id,
+                Reference::Name(_) => {
+                    ticket_types::find(offers, &item.ticket_type)
+                        .map_err(|error| BasketError::TicketType { index, error })?
+                        .id
+                }
+            };
+            if (id, item.quantity) != (line.ticket_type_id, line.quantity) {
+                return Err(PlaceOrderError::HoldDiffers);
             }
         }
         Ok(())
-    }
-
-    /// The lines at present prices and what they cost together.
-    fn price(
-        &self,
-        cx: &Cx,
-        event: &Event,
-        offers: &[Offer],
-    ) -> Result<(Vec<ItemRow>, Money), PlaceOrderError> {
-        let mut total = Money::zero(event.currency);
-        let mut counts = HashMap::<TicketTypeId, i32>::new();
-        let mut rows = Vec::new();
-        for (index, item) in self.items.iter().enumerate() {
-            let at = |error| PlaceOrderError::TicketType { index, error };
-            let offer = ticket_types::find(offers, &item.ticket_type).map_err(at)?;
-            let state = ticket_types::sale_state(cx, event, offer);
-            if let SaleState::NotYet | SaleState::Over = state {
-                return Err(PlaceOrderError::not_on_sale(index, offer, state));
-            }
-            *counts.entry(offer.id).or_default() += item.quantity;
-            let quantity = u32::try_from(item.quantity).unwrap_or_default();
-            total = offer
-                .price()
-                .checked_mul(quantity)
-                .and_then(|price| price.checked_add(total))
-                .map_err(PlaceOrderError::Total)?;
-            rows.push(ItemRow {
-                id: cx.new_id::<OrderItemId>(),
-                ticket_type_id: offer.id,
-                name: offer.name.to_string(),
-                quantity: item.quantity,
-                unit_amount: offer.price_amount,
-                attendees: item.attendees.clone(),
-            });
-        }
-        for offer in offers {
-            let limits = offer.min_per_order..=offer.max_per_order;
-            if let Some(given) = counts
-                .get(&offer.id)
-                .filter(|count| !limits.contains(count))
-            {
-                return Err(PlaceOrderError::outside_limits(offer, *given));
-            }
-        }
-        Ok((rows, total))
     }
 }
 

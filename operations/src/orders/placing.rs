@@ -1,6 +1,6 @@
 //! What placing an order and giving tickets away have in common: rows first, the contended pools last.
 
-use domain::{Cx, EmailAddress, Money, OrderId};
+use domain::{Cx, EmailAddress, HoldId, OrderId, OrderItemId};
 use sqlx::PgConnection;
 use store::WriteTx;
 
@@ -14,18 +14,30 @@ use super::{
 };
 use crate::{
     events::Event,
-    inventory::{self, Places, Shortage, Step},
+    holds,
+    inventory::{self, Step},
     lookup::LookupError,
-    ticket_types::{self, Offer},
-    tickets,
+    ticket_types::{Basket, Line, Offer},
+    tickets::{self, Attendee},
 };
+
+/// Where an order has its places from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// From those that are free.
+    Free,
+    /// From a live hold, which is locked.
+    Hold(HoldId),
+}
 
 /// An order that is ready to be written.
 pub(super) struct Draft<'a> {
     pub(super) event: &'a Event,
     pub(super) offers: &'a [Offer],
-    pub(super) items: Vec<ItemRow>,
-    pub(super) total: Money,
+    pub(super) basket: Basket,
+    /// Who was named for each line; lines without an entry name nobody.
+    pub(super) attendees: Vec<Vec<Attendee>>,
+    pub(super) origin: Origin,
     pub(super) buyer_name: &'a str,
     pub(super) buyer_email: &'a EmailAddress,
     pub(super) note: Option<&'a str>,
@@ -36,15 +48,16 @@ impl Draft<'_> {
     /// Writes the order, and its tickets if there is nothing to pay; then takes the places. Whoever finds too few
     /// left gives up the whole transaction.
     pub(super) async fn write(
-        mut self,
+        self,
         tx: &mut WriteTx<'_>,
     ) -> Result<(OrderPlaced, OrderDetail), PlaceOrderError> {
         let cx = tx.cx();
-        let counts = model::counts(&self.items);
-        let places = ticket_types::places(self.offers, &counts);
-        self.look_first(&places)?;
-        let ticket_count = counts.iter().map(|(_, count)| count).sum();
-        let status = if self.total.is_zero() {
+        if self.origin == Origin::Free {
+            self.basket.places(self.offers)?;
+        }
+        let total = self.basket.total;
+        let ticket_count = self.basket.ticket_count();
+        let status = if total.is_zero() {
             OrderStatus::Paid
         } else {
             OrderStatus::Pending
@@ -55,77 +68,86 @@ impl Draft<'_> {
             status,
             buyer_name: self.buyer_name,
             buyer_email: self.buyer_email,
-            total: self.total,
+            total,
             ticket_count,
             note: self.note,
         };
         let number = insert(tx.conn(), cx, &order).await?;
-        let new = model::tickets(&self.items);
+        let mut items = self.items(cx);
+        let new = model::tickets(&items);
         if status == OrderStatus::Paid {
             // The tickets say who holds them; there is nothing to remember until they are issued.
-            self.items
-                .iter_mut()
-                .for_each(|item| item.attendees.clear());
+            for item in &mut items {
+                item.attendees.clear();
+            }
         }
-        for item in &self.items {
+        for item in &items {
             sql::insert_item(tx.conn(), cx, &order, item).await?;
         }
-        let step = if status == OrderStatus::Paid {
+        if status == OrderStatus::Paid {
             tickets::issue(tx.conn(), cx, self.event.id, order.id, &new).await?;
             tx.also(&OrderPaid {
                 order_id: order.id,
                 event_id: self.event.id,
                 event_title: self.event.title.clone(),
                 number: number.to_string(),
-                amount: self.total,
+                amount: total,
                 tickets_issued: ticket_count,
             });
-            Step::Sell
-        } else {
-            Step::Hold
-        };
+        }
         let answer = detail(tx.conn(), cx, order.id).await?;
-        let moved = inventory::move_places(tx.conn(), step, &places).await?;
-        moved.map_err(|shortage| self.sold_out(&places, shortage))?;
+        self.take(tx, order.id, status).await?;
         let change = OrderPlaced {
             order_id: order.id,
             event_id: self.event.id,
             event_title: self.event.title.clone(),
             number: number.to_string(),
             ticket_count,
-            total: self.total,
+            total,
             is_complimentary: self.is_complimentary,
         };
         Ok((change, answer))
     }
 
-    /// Spares the writes when too few are left already. Nothing is promised yet: the pools decide.
-    fn look_first(&self, places: &Places) -> Result<(), PlaceOrderError> {
-        for pool in self.offers.iter().flat_map(Offer::pools) {
-            let wanted = places.get(&pool.id).copied().unwrap_or_default();
-            if let Some(left) = pool.left().filter(|left| *left < wanted) {
-                let pool_id = pool.id;
-                return Err(self.sold_out(places, Shortage { pool_id, left }));
+    fn items(&self, cx: &Cx) -> Vec<ItemRow> {
+        let item = |(index, line): (usize, &Line)| ItemRow {
+            id: cx.new_id::<OrderItemId>(),
+            ticket_type_id: line.ticket_type_id,
+            name: line.name.clone(),
+            quantity: line.quantity,
+            unit_amount: line.unit_amount,
+            attendees: self.attendees.get(index).cloned().unwrap_or_default(),
+        };
+        self.basket.lines.iter().enumerate().map(item).collect()
+    }
+
+    /// Takes the places: free ones, if there are enough, or those of the hold.
+    async fn take(
+        &self,
+        tx: &mut WriteTx<'_>,
+        order_id: OrderId,
+        status: OrderStatus,
+    ) -> Result<(), PlaceOrderError> {
+        let cx = tx.cx();
+        let is_paid = status == OrderStatus::Paid;
+        match self.origin {
+            Origin::Free => {
+                let step = if is_paid { Step::Sell } else { Step::Hold };
+                let places = self.basket.places(self.offers)?;
+                let moved = inventory::move_places(tx.conn(), step, &places).await?;
+                let sold_out = |shortage| self.basket.sold_out(self.offers, &places, shortage);
+                moved.map_err(sold_out)?;
+            }
+            Origin::Hold(id) => {
+                holds::order(tx.conn(), cx, id, order_id).await?;
+                if is_paid {
+                    let counts = self.basket.counts();
+                    let places = inventory::places_of(tx.conn(), &counts).await?;
+                    inventory::move_taken(tx.conn(), Step::SellHeld, &places).await?;
+                }
             }
         }
         Ok(())
-    }
-
-    fn sold_out(&self, places: &Places, shortage: Shortage) -> PlaceOrderError {
-        let draws = |item: &&ItemRow| {
-            let offer = self.offers.iter().find(|o| o.id == item.ticket_type_id);
-            offer.is_some_and(|offer| offer.pools().any(|pool| pool.id == shortage.pool_id))
-        };
-        let names = self
-            .items
-            .iter()
-            .filter(draws)
-            .map(|item| item.name.as_str());
-        PlaceOrderError::SoldOut {
-            name: names.collect::<Vec<_>>().join(" and "),
-            wanted: places.get(&shortage.pool_id).copied().unwrap_or_default(),
-            left: shortage.left,
-        }
     }
 }
 

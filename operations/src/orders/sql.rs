@@ -385,7 +385,7 @@ pub(crate) async fn totals(
     })
 }
 
-/// What does not add up: pools whose counters differ from the orders and tickets that took their places, and orders
+/// What does not add up: pools whose counters differ from the holds, orders and tickets that took their places, and orders
 /// whose sums differ from their payments and refunds. Empty when all is well.
 #[cfg(any(test, feature = "testing"))]
 pub(crate) async fn discrepancies(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
@@ -394,8 +394,10 @@ pub(crate) async fn discrepancies(conn: &mut PgConnection) -> sqlx::Result<Vec<S
          from capacity_pool p,
            lateral (select array(select id from ticket_type where pool_id = p.id
                                  union all select ticket_type_id from ticket_type_pool where pool_id = p.id) as types) as d,
-           lateral (select coalesce(sum(i.quantity), 0) as held from order_item i join orders o on o.id = i.order_id
-                    where i.ticket_type_id = any(types) and o.status = 'pending') as h,
+           lateral (select (select coalesce(sum(i.quantity), 0) from order_item i join orders o on o.id = i.order_id
+                            where i.ticket_type_id = any(types) and o.status = 'pending')
+                         + (select coalesce(sum(i.quantity), 0) from hold_item i join hold on hold.id = i.hold_id
+                            where i.ticket_type_id = any(types) and hold.status = 'live') as held) as h,
            lateral (select count(*) as sold from ticket t
                     where t.ticket_type_id = any(types) and t.status = 'valid') as s
          where p.held_count <> held or p.sold_count <> sold

@@ -45,18 +45,18 @@ pub(crate) async fn copy_all(
     to: &Event,
 ) -> Result<Copied, StoreError> {
     let mut copied = Copied::default();
-    let mut copies = HashMap::<CapacityPoolId, CapacityPoolId>::new();
+    let mut pools = HashMap::<CapacityPoolId, CapacityPoolId>::new();
     for mut offer in sql::offers(conn, from.id).await? {
-        let mut shared = Vec::new();
+        let mut draws_on = Vec::new();
         for pool in [&offer.own()].into_iter().chain(&offer.shared) {
-            let id = match copies.get(&pool.id) {
+            let id = match pools.get(&pool.id) {
                 Some(id) => *id,
                 None => copy_pool(conn, cx, pool, to.id).await?,
             };
-            copies.insert(pool.id, id);
-            shared.push(id);
+            pools.insert(pool.id, id);
+            draws_on.push(id);
         }
-        let pool_id = shared.remove(0);
+        let pool_id = draws_on.remove(0);
         let window = Window::moved(offer.sales_start_local, offer.sales_end_local, from, to);
         if offer.sales_start_local.is_some() || offer.sales_end_local.is_some() {
             copied.windows.push(CopiedWindow {
@@ -79,7 +79,7 @@ pub(crate) async fn copy_all(
             held: 0,
             sold: 0,
         };
-        for pool_id in shared {
+        for pool_id in draws_on {
             let joined = inventory::join(conn, cx, &sharer, pool_id).await?;
             debug_assert_eq!(joined, Ok(()), "nothing was taken yet");
         }
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn copies_move_their_windows_and_start_empty() {
+    async fn pools_move_their_windows_and_start_empty() {
         let scene = Scene::new().await;
         let (from, _) = scene.on_sale(2500, 10).await;
         let windowed = SaveTicketType {

@@ -21,11 +21,21 @@ pub struct PoolRequest {
     pub capacity: Option<i32>,
 }
 
+/// Which limit of its own is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Own {
+    /// Nothing was said.
+    Keep,
+    /// So many.
+    Limited(i32),
+    /// None.
+    Unlimited,
+}
+
 /// Which limits are wanted.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Limits {
-    /// Its own; none within means unlimited.
-    own: Option<Option<i32>>,
+    own: Own,
     /// All that it shares.
     shared: Option<Vec<PoolRequest>>,
 }
@@ -58,19 +68,19 @@ impl Limits {
                 return Err(SaveTicketTypeError::QuantityAmbiguous);
             }
             return Ok(Self {
-                own: Some(None),
+                own: Own::Unlimited,
                 shared: Some(Vec::new()),
             });
         }
         Ok(Self {
-            own: command.quantity.map(Some),
+            own: command.quantity.map_or(Own::Keep, Own::Limited),
             shared: command.pools.clone(),
         })
     }
 
     /// Whether nothing was said.
     pub(super) fn are_kept(&self) -> bool {
-        self.own.is_none() && self.shared.as_ref().is_none_or(Vec::is_empty)
+        self.own == Own::Keep && self.shared.as_ref().is_none_or(Vec::is_empty)
     }
 
     /// Gives a ticket type, whose event is locked, the limits that are wanted: makes and resizes its own pool and
@@ -82,16 +92,21 @@ impl Limits {
         before: Option<&Offer>,
     ) -> Result<(), SaveTicketTypeError> {
         let cx = tx.cx();
-        let loses_last = self.own.is_none()
+        let loses_last = self.own == Own::Keep
             && offer.capacity.is_none()
             && (self.shared.as_ref())
                 .is_some_and(|wanted| wanted.is_empty() && !offer.shared.is_empty());
         if loses_last {
             return Err(SaveTicketTypeError::QuantityMissing(offer.name.clone()));
         }
-        match (self.own, before) {
-            (own, None) => {
-                offer.capacity = own.flatten();
+        let capacity = match self.own {
+            Own::Keep => offer.capacity,
+            Own::Limited(capacity) => Some(capacity),
+            Own::Unlimited => None,
+        };
+        match before {
+            None => {
+                offer.capacity = capacity;
                 let pool = NewPool {
                     id: offer.pool_id,
                     event_id: offer.event_id,
@@ -100,11 +115,10 @@ impl Limits {
                 };
                 inventory::insert(tx.conn(), cx, &pool).await?;
             }
-            (Some(capacity), Some(before)) => {
+            Some(before) => {
                 let resized = resize(tx, offer, &before.own(), capacity, "quantity").await?;
                 offer.capacity = resized.capacity;
             }
-            (None, Some(_)) => {}
         }
         let Some(wanted) = self.shared else {
             return Ok(());

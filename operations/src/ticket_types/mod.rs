@@ -4,6 +4,7 @@
 //! Changes: `ticket_type.created`, `ticket_type.updated`, `ticket_type.archived`.
 
 mod archive_ticket_type;
+mod basket;
 pub mod changes;
 mod copy;
 mod errors;
@@ -16,14 +17,16 @@ mod warnings;
 mod zone;
 
 pub use archive_ticket_type::{ArchiveTicketType, ArchivedTicketType};
+pub use basket::BasketError;
 pub use errors::SaveTicketTypeError;
 pub use limit::PoolRequest;
 pub use list_ticket_types::{ListTicketTypes, TicketTypes};
 pub use model::{SaleState, SharedPool, TicketType, Visibility};
 pub use save_ticket_type::{SaveTicketType, SavedTicketType};
 
+pub(crate) use basket::{Basket, Line, Pick, check_picks, on_sale};
 pub(crate) use copy::{Copied, copy_all};
-pub(crate) use model::{Offer, find, places, sale_state, seen, summaries};
+pub(crate) use model::{Offer, find, places, seen, summaries};
 pub(crate) use sql::offers;
 pub(crate) use warnings::venue as over_venue;
 pub(crate) use zone::rezone;

@@ -38,13 +38,7 @@ async fn main() {
     let store = Store::connect(&store::Options::new(url))
         .expect("a URL")
         .with_rig(rig);
-    let app = App::new(
-        store.clone(),
-        operations::Options {
-            operations_per_minute: 0,
-            burst: 0,
-        },
-    );
+    let app = App::new(store.clone(), operations::Options::unlimited());
     let mut options = Options::new(name);
     options.lease = Duration::from_millis(lease.parse().expect("milliseconds"));
     options.concurrency = concurrency.parse().expect("a number");

@@ -17,7 +17,7 @@ use store::{
 };
 use workflows::{Options, Worker, testing::Scripts};
 
-use crate::stage::{Stage, Working, eventually, make_event, unlimited};
+use crate::stage::{Stage, Working, eventually, make_event};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn runs_survive_a_crash_of_the_database() {
@@ -28,7 +28,7 @@ async fn runs_survive_a_crash_of_the_database() {
     let cluster = Arc::new(tokio::task::spawn_blocking(open).await.unwrap().unwrap());
     let store = Store::connect(&store::Options::new(cluster.url("postgres"))).unwrap();
     store.migrate().await.unwrap();
-    let app = App::new(store.clone(), unlimited());
+    let app = App::new(store.clone(), operations::Options::unlimited());
     let founding = FoundOrganization {
         name: "Home".parse().unwrap(),
         slug: "home".to_owned(),
@@ -165,7 +165,7 @@ async fn a_notification_wakes_a_worker_elsewhere() {
     relaying.concurrency = 0;
     relaying.is_dispatching = false;
     let store = stage.store(Rig::default());
-    let app = App::new(store.clone(), unlimited());
+    let app = App::new(store.clone(), operations::Options::unlimited());
     let scripts = Arc::clone(&stage.scripts);
     let relay = Working::new(Worker::new(app, store.clone(), scripts, relaying).unwrap());
     tokio::time::sleep(Duration::from_millis(200)).await;

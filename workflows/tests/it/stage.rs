@@ -122,7 +122,7 @@ impl Stage {
 
     pub(crate) fn worker(&self, options: Options, rig: Rig) -> Worker {
         let store = self.store(rig);
-        let app = App::new(store.clone(), unlimited());
+        let app = App::new(store.clone(), operations::Options::unlimited());
         let scripts = Arc::clone(&self.scripts);
         Worker::new(app, store, scripts, options).unwrap()
     }
@@ -182,13 +182,6 @@ impl Stage {
             "select count(*) from event where title = '{title}'"
         ))
         .await
-    }
-}
-
-pub(crate) fn unlimited() -> operations::Options {
-    operations::Options {
-        operations_per_minute: 0,
-        burst: 0,
     }
 }
 

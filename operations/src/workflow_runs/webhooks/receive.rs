@@ -466,6 +466,7 @@ mod tests {
         let limits = crate::Options {
             operations_per_minute: 1,
             burst: 2,
+            ..crate::Options::default()
         };
         let limited = App::new(scene.app.store().clone(), limits);
         let received = Received {

@@ -120,11 +120,7 @@ impl House {
 
     fn start_worker(&mut self) {
         let store = Store::connect(&store::Options::new(self.scene.database.url())).unwrap();
-        let unlimited = operations::Options {
-            operations_per_minute: 0,
-            burst: 0,
-        };
-        let app = App::new(store.clone(), unlimited);
+        let app = App::new(store.clone(), operations::Options::unlimited());
         let mut options = Options::new("house");
         let clock = Arc::clone(&self.clock);
         options.clock =

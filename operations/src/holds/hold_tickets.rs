@@ -1,0 +1,286 @@
+//! `hold_tickets`: places are set aside while somebody buys.
+
+use domain::{
+    Cx, EventId, Facts, Fault, FaultSpec, HoldId, Permission, Reference, TicketTypeId, Timestamp,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use store::StoreError;
+
+use super::{
+    changes::HoldPlaced,
+    expire::free_expired,
+    model::{Hold, HoldRow, HoldStatus},
+    sql, together,
+};
+use crate::{
+    App, Effect, Operation,
+    events::{self, Event},
+    inventory::{self, Step},
+    lookup::LookupError,
+    ticket_types::{self, Basket, BasketError, Pick},
+};
+
+/// Set places aside for a few minutes while somebody buys, at the present prices; then order them with `place_order`
+/// or give them back with `release_hold`. Not needed for an order whose buyer is known already.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct HoldTickets {
+    /// Event: id, slug or exact title.
+    pub event: Reference<EventId>,
+    /// What is wanted.
+    pub items: Vec<PickedItem>,
+}
+
+/// So many of a ticket type.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct PickedItem {
+    /// Ticket type: id or exact name.
+    pub ticket_type: Reference<TicketTypeId>,
+    /// How many.
+    #[schemars(range(min = 1, max = 100))]
+    pub quantity: i32,
+}
+
+impl Operation for HoldTickets {
+    const NAME: &'static str = "hold_tickets";
+    const EFFECT: Effect = Effect::Write;
+    const NEEDS: Permission = Permission::OrdersWrite;
+    type Output = Hold;
+    type Error = HoldTicketsError;
+
+    async fn run(self, app: &App, cx: &Cx) -> Result<Hold, HoldTicketsError> {
+        ticket_types::check_picks(&self.picks())?;
+        let event = {
+            let mut tx = app.store().read(cx).await?;
+            events::resolve(tx.conn(), cx, &self.event).await?.id
+        };
+        match together::hold(app, cx, event, &self).await {
+            Err(HoldTicketsError::Basket(BasketError::SoldOut { .. }))
+                if free_expired(app, cx, event).await? =>
+            {
+                together::hold(app, cx, event, &self).await
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+impl HoldTickets {
+    pub(super) fn picks(&self) -> Vec<Pick<'_>> {
+        let picks = self.items.iter().map(|item| Pick {
+            ticket_type: &item.ticket_type,
+            quantity: item.quantity,
+        });
+        picks.collect()
+    }
+
+    /// Holds them in a transaction of its own.
+    pub(super) async fn hold(
+        &self,
+        app: &App,
+        cx: &Cx,
+        event: EventId,
+    ) -> Result<Hold, HoldTicketsError> {
+        let mut tx = app.store().write(cx).await?;
+        // Shared until the commit: neither the event's state nor a price or a pool can change under the hold.
+        let event = events::share(tx.conn(), cx, &event.into()).await?;
+        let offers = ticket_types::offers(tx.conn(), event.id).await?;
+        let basket = Basket::fill(cx, &event, &offers, &self.picks())?;
+        let places = basket.places(&offers)?;
+        let new = New::of(app, cx, &event, basket);
+        sql::insert(tx.conn(), &[(cx, &new)]).await?;
+        let moved = inventory::move_places(tx.conn(), Step::Hold, &places).await?;
+        moved.map_err(|shortage| new.basket.sold_out(&offers, &places, shortage))?;
+        let answer = new.seen(cx);
+        Ok(tx.commit(new.change(), answer).await?)
+    }
+}
+
+/// A new hold, not written yet.
+pub(super) struct New {
+    pub(super) row: HoldRow,
+    pub(super) basket: Basket,
+    event_title: String,
+}
+
+impl New {
+    pub(super) fn of(app: &App, cx: &Cx, event: &Event, basket: Basket) -> Self {
+        let row = HoldRow {
+            id: cx.new_id::<HoldId>(),
+            event_id: event.id,
+            status: HoldStatus::Live,
+            currency: basket.total.currency,
+            total_amount: basket.total.amount,
+            ticket_count: basket.ticket_count(),
+            expires_at: end_of_hold(app, cx),
+            is_extended: false,
+            order_id: None,
+        };
+        Self {
+            row,
+            basket,
+            event_title: event.title.clone(),
+        }
+    }
+
+    /// As callers see it.
+    pub(super) fn seen(&self, cx: &Cx) -> Hold {
+        self.row.seen(cx, &self.basket.lines)
+    }
+
+    pub(super) fn change(&self) -> HoldPlaced {
+        HoldPlaced {
+            hold_id: self.row.id,
+            event_id: self.row.event_id,
+            event_title: self.event_title.clone(),
+            ticket_count: self.row.ticket_count,
+            total: self.row.total(),
+            expires_at: self.row.expires_at,
+        }
+    }
+}
+
+/// When a hold that begins or is extended now runs out.
+pub(super) fn end_of_hold(app: &App, cx: &Cx) -> Timestamp {
+    let minutes = i64::from(app.hold_minutes());
+    Timestamp::from_microseconds(cx.now.as_microseconds() + minutes * 60_000_000)
+}
+
+/// How `hold_tickets` refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum HoldTicketsError {
+    /// Something cannot be picked.
+    #[error(transparent)]
+    Basket(#[from] BasketError),
+    /// The event was not found.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Fault for HoldTicketsError {
+    fn specs() -> Vec<FaultSpec> {
+        BasketError::specs()
+    }
+
+    fn facts(&self) -> Facts {
+        match self {
+            Self::Basket(error) => error.facts(),
+            Self::Lookup(error) => error.facts(),
+            Self::Store(error) => error.facts(),
+        }
+    }
+}
+
+impl From<sqlx::Error> for HoldTicketsError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Money;
+
+    use super::*;
+    use crate::{
+        orders::PlaceOrder,
+        permission::Role,
+        testing::{Scene, assert_refused, buying, eur, holding, ordering, saving},
+        ticket_types::{ListTicketTypes, SaveTicketType},
+    };
+
+    #[tokio::test]
+    async fn sets_places_aside_at_their_price() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 10).await;
+        let hold = scene.run(holding(event.id, 3)).await.unwrap();
+        assert_eq!(
+            (hold.status, hold.total.amount, hold.seconds_left),
+            (HoldStatus::Live, 7500, Some(15 * 60))
+        );
+        let change = scene.changes().await.pop().unwrap();
+        assert_eq!(
+            change.summary,
+            "Holds 3 places of \"Spring Gala\" while somebody buys"
+        );
+        let list = ListTicketTypes {
+            event: event.id.into(),
+        };
+        let left = scene.run(list).await.unwrap().ticket_types.remove(0);
+        let left = left.availability;
+        assert_eq!((left.held, left.sold, left.left), (3, 0, Some(7)));
+        let dearer = SaveTicketType {
+            ticket_type: Some("Regular".parse().unwrap()),
+            price: Some(Money::new(9900, eur())),
+            ..saving(event.id)
+        };
+        scene.run(dearer).await.unwrap();
+        let order = scene.run(ordering(&hold)).await.unwrap().order.order;
+        assert_eq!(order.total.amount, 7500, "the price it was held at");
+        scene.reconcile().await;
+    }
+
+    #[tokio::test]
+    async fn refuses_what_cannot_be_bought() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 5).await;
+        for (quantity, code) in [
+            (0, "quantity_out_of_range"),
+            (101, "quantity_out_of_range"),
+            (11, "quantity_outside_limits"),
+            (6, "sold_out"),
+        ] {
+            assert_refused(scene.run(holding(event.id, quantity)).await, code);
+        }
+        let nothing = HoldTickets {
+            items: Vec::new(),
+            ..holding(event.id, 1)
+        };
+        assert_refused(scene.run(nothing).await, "item_count");
+        let mut unknown = holding(event.id, 1);
+        unknown.items[0].ticket_type = "Regulr".parse().unwrap();
+        assert_refused(scene.run(unknown).await, "not_found");
+        let other = scene.other_organization().await;
+        assert_refused(
+            scene.app.run(&other, holding(event.id, 1)).await,
+            "not_found",
+        );
+        let viewer = scene.as_role(Role::Viewer);
+        assert_refused(
+            scene.app.run(&viewer, holding(event.id, 1)).await,
+            "forbidden",
+        );
+        assert_eq!(scene.database.count("select count(*) from hold").await, 0);
+        scene.reconcile().await;
+    }
+
+    #[tokio::test]
+    async fn answers_a_repeat_without_doing_it_again() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 5).await;
+        scene.assert_idempotent(holding(event.id, 3)).await;
+        scene.reconcile().await;
+    }
+
+    #[tokio::test]
+    async fn what_ran_out_is_sold_though_no_worker_looks() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 5).await;
+        let late = scene.run(holding(event.id, 5)).await.unwrap();
+        assert_refused(scene.run(holding(event.id, 1)).await, "sold_out");
+        let later = scene.at("2027-01-11T09:15:00Z");
+        let first = scene.app.run(&later, holding(event.id, 2)).await.unwrap();
+        assert_eq!(first.ticket_count, 2);
+        let bought = scene.app.run(&later, buying(event.id, "Regular", 3)).await;
+        bought.unwrap();
+        let refused = scene.app.run(&later, ordering(&late)).await;
+        assert_refused(refused, "hold_ended");
+        let third: PlaceOrder = buying(event.id, "Regular", 1);
+        assert_refused(scene.app.run(&later, third).await, "sold_out");
+        scene.reconcile().await;
+    }
+}

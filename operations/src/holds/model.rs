@@ -1,0 +1,106 @@
+//! The hold as callers see it.
+
+use domain::{Currency, Cx, EventId, HoldId, Money, OrderId, TicketTypeId, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::ticket_types::Line;
+
+domain::text_enum! {
+    /// The state of a hold.
+    pub enum HoldStatus {
+        /// Its places are set aside.
+        Live = "live",
+        /// An order has its places.
+        Ordered = "ordered",
+        /// They were given back.
+        Released = "released",
+        /// They were not ordered in time, and are free again.
+        Expired = "expired",
+    }
+}
+
+domain::sqlx_as_text!(HoldStatus);
+
+/// So many of a ticket type, at the price they are held at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HeldItem {
+    /// What is held.
+    pub ticket_type_id: TicketTypeId,
+    /// As it was called when it was held.
+    pub name: String,
+    /// How many.
+    pub quantity: i32,
+    /// The price of one while the hold lives.
+    pub unit_price: Money,
+}
+
+/// Places set aside while somebody buys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Hold {
+    /// Its id; `place_order` takes it.
+    pub id: HoldId,
+    /// The event.
+    pub event_id: EventId,
+    /// Whether the places are still set aside, or what became of them.
+    pub status: HoldStatus,
+    /// What is held.
+    pub items: Vec<HeldItem>,
+    /// How many tickets.
+    pub ticket_count: i32,
+    /// What an order of them costs; stays while the hold lives, whatever the organizer changes.
+    pub total: Money,
+    /// Until when the places are kept.
+    pub expires_at: Timestamp,
+    /// How many seconds that is from now; absent when it does not live any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds_left: Option<i64>,
+    /// Whether `extend_hold` was used up.
+    pub is_extended: bool,
+    /// The order that has its places.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<OrderId>,
+}
+
+/// A row of `hold`.
+#[derive(Debug, Clone)]
+pub(crate) struct HoldRow {
+    pub(crate) id: HoldId,
+    pub(crate) event_id: EventId,
+    pub(crate) status: HoldStatus,
+    pub(crate) currency: Currency,
+    pub(crate) total_amount: i64,
+    pub(crate) ticket_count: i32,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) is_extended: bool,
+    pub(crate) order_id: Option<OrderId>,
+}
+
+impl HoldRow {
+    pub(crate) fn total(&self) -> Money {
+        Money::new(self.total_amount, self.currency)
+    }
+
+    /// As callers see it.
+    pub(super) fn seen(&self, cx: &Cx, lines: &[Line]) -> Hold {
+        let left = self.expires_at.as_microseconds() - cx.now.as_microseconds();
+        let items = lines.iter().map(|line| HeldItem {
+            ticket_type_id: line.ticket_type_id,
+            name: line.name.clone(),
+            quantity: line.quantity,
+            unit_price: Money::new(line.unit_amount, self.currency),
+        });
+        Hold {
+            id: self.id,
+            event_id: self.event_id,
+            status: self.status,
+            items: items.collect(),
+            ticket_count: self.ticket_count,
+            total: self.total(),
+            expires_at: self.expires_at,
+            seconds_left: (self.status == HoldStatus::Live).then_some((left / 1_000_000).max(0)),
+            is_extended: self.is_extended,
+            order_id: self.order_id,
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Every query on `hold` and `hold_item`.
+
+use domain::{Cx, EventId, HoldId, HoldItemId, OrderId, OrganizationId, TicketTypeId, Timestamp};
+use sqlx::PgConnection;
+
+use super::{hold_tickets::New, model::HoldRow};
+use crate::{
+    lookup::LookupError,
+    ticket_types::{Basket, Line},
+};
+
+/// The hold of an id.
+pub(crate) async fn get(conn: &mut PgConnection, id: HoldId) -> Result<HoldRow, LookupError> {
+    let found = sqlx::query_as!(
+        HoldRow,
+        "select id, event_id, status, currency, total_amount, ticket_count, expires_at, is_extended, order_id
+         from hold where id = $1",
+        id as _
+    )
+    .fetch_optional(conn)
+    .await?;
+    found.ok_or_else(|| LookupError::NotFound {
+        noun: "hold",
+        given: id.to_string(),
+        candidates: Vec::new(),
+    })
+}
+
+/// The hold of an id, kept from others until the transaction ends.
+pub(crate) async fn lock(conn: &mut PgConnection, id: HoldId) -> Result<HoldRow, LookupError> {
+    sqlx::query!("select id from hold where id = $1 for update", id as _)
+        .fetch_optional(&mut *conn)
+        .await?;
+    get(conn, id).await
+}
+
+/// What a hold holds, at its prices.
+pub(crate) async fn basket(conn: &mut PgConnection, hold: &HoldRow) -> sqlx::Result<Basket> {
+    let lines = sqlx::query_as!(
+        Line,
+        "select ticket_type_id, name, quantity, unit_amount from hold_item where hold_id = $1 order by id",
+        hold.id as _
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(Basket {
+        lines,
+        total: hold.total(),
+    })
+}
+
+/// Adds live holds of one organization, each with what it holds.
+pub(super) async fn insert(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx::Result<()> {
+    let Some((cx, _)) = new.first() else {
+        return Ok(());
+    };
+    let rows = || new.iter().map(|(_, new)| &new.row);
+    let now: Vec<Timestamp> = new.iter().map(|(cx, _)| cx.now).collect();
+    sqlx::query!(
+        "insert into hold (organization_id, id, event_id, status, currency, total_amount, ticket_count, expires_at, created_at)
+         select $1, id, event_id, 'live', currency, total, count, expires_at, created_at
+         from unnest($2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::integer[], $7::timestamptz[], $8::timestamptz[])
+           as new (id, event_id, currency, total, count, expires_at, created_at)",
+        cx.organization_id as _,
+        rows().map(|row| row.id).collect::<Vec<HoldId>>() as _,
+        rows().map(|row| row.event_id).collect::<Vec<EventId>>() as _,
+        &rows().map(|row| row.currency.to_string()).collect::<Vec<_>>(),
+        &rows().map(|row| row.total_amount).collect::<Vec<_>>(),
+        &rows().map(|row| row.ticket_count).collect::<Vec<_>>(),
+        rows().map(|row| row.expires_at).collect::<Vec<Timestamp>>() as _,
+        now as _,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let lines = || {
+        let of = |(cx, new): &(&Cx, &'_ New)| (cx.new_id::<HoldItemId>(), new.row.id);
+        new.iter()
+            .flat_map(move |pair| pair.1.basket.lines.iter().map(move |line| (of(pair), line)))
+    };
+    let (ids, lines): (Vec<(HoldItemId, HoldId)>, Vec<&Line>) = lines().unzip();
+    sqlx::query!(
+        "insert into hold_item (organization_id, hold_id, id, ticket_type_id, name, quantity, unit_amount)
+         select $1, hold_id, id, type_id, name, quantity, amount
+         from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::integer[], $7::bigint[])
+           as new (hold_id, id, type_id, name, quantity, amount)",
+        cx.organization_id as _,
+        ids.iter().map(|(_, hold)| *hold).collect::<Vec<HoldId>>() as _,
+        ids.iter().map(|(id, _)| *id).collect::<Vec<HoldItemId>>() as _,
+        lines.iter().map(|line| line.ticket_type_id).collect::<Vec<TicketTypeId>>() as _,
+        &lines.iter().map(|line| line.name.clone()).collect::<Vec<_>>(),
+        &lines.iter().map(|line| line.quantity).collect::<Vec<_>>(),
+        &lines.iter().map(|line| line.unit_amount).collect::<Vec<_>>(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Gives a hold that is locked more time.
+pub(super) async fn extend(
+    conn: &mut PgConnection,
+    id: HoldId,
+    expires_at: Timestamp,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update hold set expires_at = $2, is_extended = true where id = $1",
+        id as _,
+        expires_at as _
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Ends a live hold that is locked: its places are given back.
+pub(super) async fn release(conn: &mut PgConnection, cx: &Cx, id: HoldId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update hold set status = 'released', ended_at = $2 where id = $1 and status = 'live'",
+        id as _,
+        cx.now as _
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Hands the places of a live hold that is locked to an order.
+pub(crate) async fn order(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    id: HoldId,
+    order_id: OrderId,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update hold set status = 'ordered', ended_at = $2, order_id = $3 where id = $1 and status = 'live'",
+        id as _,
+        cx.now as _,
+        order_id as _
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// How many holds of an event are ended at once.
+const MOST_EXPIRED: i64 = 1_000;
+
+/// Ends the live holds of an event whose time is over, but for those that somebody is about to order; each with its
+/// count of places.
+pub(super) async fn expire(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    event_id: EventId,
+) -> sqlx::Result<Vec<(HoldId, i32)>> {
+    let rows = sqlx::query!(
+        r#"update hold set status = 'expired', ended_at = $3
+           from (select id from hold
+                 where organization_id = $1 and event_id = $2 and status = 'live' and expires_at <= $3
+                 order by expires_at limit $4 for update skip locked) as due
+           where hold.id = due.id
+           returning hold.id as "id", hold.ticket_count"#,
+        cx.organization_id as _,
+        event_id as _,
+        cx.now as _,
+        MOST_EXPIRED,
+    )
+    .fetch_all(conn)
+    .await?;
+    let ended = rows.into_iter().map(|row| (row.id, row.ticket_count));
+    Ok(ended.collect())
+}
+
+/// How many of which ticket types holds hold.
+pub(super) async fn counts(
+    conn: &mut PgConnection,
+    ids: &[HoldId],
+) -> sqlx::Result<Vec<(TicketTypeId, i32)>> {
+    let rows = sqlx::query!(
+        r#"select ticket_type_id as "ticket_type_id: TicketTypeId", sum(quantity)::integer as "count!"
+           from hold_item where hold_id = any($1) group by ticket_type_id"#,
+        ids as _
+    )
+    .fetch_all(conn)
+    .await?;
+    let counts = rows.into_iter().map(|row| (row.ticket_type_id, row.count));
+    Ok(counts.collect())
+}
+
+/// The events of all organizations that have holds whose time is over.
+pub(super) async fn due(
+    conn: &mut PgConnection,
+    now: Timestamp,
+) -> sqlx::Result<Vec<(OrganizationId, EventId)>> {
+    let rows = sqlx::query!(
+        r#"select distinct organization_id as "organization_id: OrganizationId", event_id as "event_id: EventId"
+           from hold where status = 'live' and expires_at <= $1"#,
+        now as _
+    )
+    .fetch_all(conn)
+    .await?;
+    let events = rows
+        .into_iter()
+        .map(|row| (row.organization_id, row.event_id));
+    Ok(events.collect())
+}
