@@ -14,7 +14,7 @@ pub struct Availability {
     pub capacity: Option<i32>,
     /// Sold.
     pub sold: i32,
-    /// Set aside: for somebody who is buying, or for an order that is not paid yet.
+    /// Set aside for whoever is buying, or has not paid yet.
     pub held: i32,
     /// What can still be sold; absent when unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -18,17 +18,17 @@ use crate::{
     tickets::Attendee,
 };
 
-/// Place an order for a buyer, at the present prices or those of a hold. A free order is paid at once and its tickets
-/// are issued; otherwise the places are held until `confirm_payment` or `cancel_order`. Read event, tickets and total
-/// back to the organizer before calling.
+/// Place an order for a buyer, at present prices or those of a hold. A free order is paid at once and its tickets are
+/// issued; otherwise the places are held until `confirm_payment` or `cancel_order`. Read event, tickets and total back
+/// to the organizer before calling.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PlaceOrder {
     /// Event: id, slug or exact title.
     pub event: Reference<EventId>,
-    /// What is bought. With a hold it can be left out.
+    /// What is bought; not needed with a hold.
     #[serde(default)]
     pub items: Vec<ItemRequest>,
-    /// The hold that has the places; of `hold_tickets`.
+    /// Of `hold_tickets`.
     pub hold: Option<HoldId>,
     /// Who buys.
     pub buyer: Buyer,

@@ -16,7 +16,7 @@ use crate::inventory::{self, NewPool, Pool, PoolResized, Sharer};
 pub struct PoolRequest {
     /// Its name.
     pub name: Name,
-    /// How many places it has; required when it is new.
+    /// Its places; required when it is new.
     #[schemars(range(min = 1))]
     pub capacity: Option<i32>,
 }

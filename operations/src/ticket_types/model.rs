@@ -71,9 +71,9 @@ pub struct TicketType {
     pub state: SaleState,
     /// Who is offered it.
     pub visibility: Visibility,
-    /// How many are sold and held of it, and how many are left within all its limits.
+    /// How many are sold, held and left.
     pub availability: Availability,
-    /// The limits it shares with other ticket types.
+    /// The limits it shares.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pools: Vec<SharedPool>,
     /// When the sale begins, on the clock at the event.

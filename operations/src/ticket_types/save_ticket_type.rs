@@ -34,11 +34,10 @@ pub struct SaveTicketType {
     pub name: Option<Name>,
     /// Price of one, in the event's currency; amount 0 is free. Required for a new one.
     pub price: Option<Money>,
-    /// How many there are of this type alone. A new one needs this, `pools` or `unlimited`.
+    /// How many of this type alone. A new one needs this, `pools` or `unlimited`.
     #[schemars(range(min = 1))]
     pub quantity: Option<i32>,
-    /// All limits that it shares with other ticket types of the event, such as the seats of a hall: each sale takes a
-    /// place of every one.
+    /// All limits it shares with other types, such as a hall's seats: a sale takes a place of each.
     pub pools: Option<Vec<PoolRequest>>,
     /// No limit at all; only when the organizer says so.
     #[serde(default)]
