@@ -70,8 +70,15 @@ pub fn clean(text: &str) -> String {
 macro_rules! bounded_text {
     ($(#[$doc:meta])* $name:ident, $limit:literal) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+        #[derive(Clone, PartialEq, Eq, Hash, Serialize)]
         pub struct $name(String);
+
+        // Messages quote what was given, and people read them.
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
 
         impl $name {
             /// The longest that is accepted, in characters.
@@ -445,6 +452,12 @@ mod tests {
                 limit: 200
             }
         );
+    }
+
+    #[test]
+    fn a_message_quotes_a_name_as_it_is() {
+        let name: Name = "Early \"bird\"".parse().unwrap();
+        assert_eq!(format!("{name:?} is taken"), r#""Early \"bird\"" is taken"#);
     }
 
     #[test]
