@@ -35,12 +35,7 @@ impl Rig {
 
     /// Passes a place.
     #[cfg(not(feature = "testing"))]
-    #[expect(
-        clippy::unused_async,
-        clippy::unused_self,
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the same shape as with the feature"
-    )]
+    #[expect(clippy::unused_async, reason = "the same shape as with the feature")]
     pub(crate) async fn cross(&self, _place: &'static str) {}
 
     /// Whether a guard is off.
