@@ -51,9 +51,12 @@ impl Operation for HoldTickets {
 
     async fn run(self, app: &App, cx: &Cx) -> Result<Hold, HoldTicketsError> {
         ticket_types::check_picks(&self.picks())?;
-        let event = {
-            let mut tx = app.store().read(cx).await?;
-            events::resolve(tx.conn(), cx, &self.event).await?.id
+        let event = match &self.event {
+            Reference::Id(id) => *id,
+            Reference::Name(_) => {
+                let mut tx = app.store().read(cx).await?;
+                events::resolve(tx.conn(), cx, &self.event).await?.id
+            }
         };
         match together::hold(app, cx, event, &self).await {
             Err(HoldTicketsError::Basket(BasketError::SoldOut { .. }))

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use domain::{CapacityPoolId, Cx, EventId, Recorded};
+use domain::{CapacityPoolId, Cx, EventId, OrganizationId, Recorded};
 use store::{Part, StoreError};
 use tokio::sync::oneshot;
 
@@ -43,23 +43,27 @@ impl Waiting {
     }
 }
 
-/// Who waits for which event. An event is listed while somebody serves it.
+/// Where people queue up: an event, of the organization they ask for. Whoever asks for another organization's event
+/// stands in a queue of their own, and is told that there is none.
+type Place = (OrganizationId, EventId);
+
+/// Who waits for which event. It is listed while somebody serves it.
 #[derive(Clone, Default)]
-pub(crate) struct Counters(Arc<Mutex<HashMap<EventId, VecDeque<Waiting>>>>);
+pub(crate) struct Counters(Arc<Mutex<HashMap<Place, VecDeque<Waiting>>>>);
 
 impl Counters {
-    fn open(&self) -> MutexGuard<'_, HashMap<EventId, VecDeque<Waiting>>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<Place, VecDeque<Waiting>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Queues up; hands back whoever finds nobody serving, and so has to be served by the caller.
-    fn queue(&self, event: EventId, waiting: Waiting) -> Option<Waiting> {
+    fn queue(&self, place: Place, waiting: Waiting) -> Option<Waiting> {
         let mut counters = self.open();
-        if let Some(queue) = counters.get_mut(&event) {
+        if let Some(queue) = counters.get_mut(&place) {
             queue.push_back(waiting);
             return None;
         }
-        counters.insert(event, VecDeque::new());
+        counters.insert(place, VecDeque::new());
         Some(waiting)
     }
 }
@@ -67,7 +71,7 @@ impl Counters {
 /// Somebody serves an event. Whatever happens to them the counter is closed, and those who wait hear that it failed.
 struct Serving {
     counters: Counters,
-    event: EventId,
+    place: Place,
     is_over: bool,
 }
 
@@ -76,13 +80,13 @@ impl Serving {
     fn next(&mut self) -> Vec<Waiting> {
         let mut counters = self.counters.open();
         let next: Vec<Waiting> = counters
-            .get_mut(&self.event)
+            .get_mut(&self.place)
             .map_or_else(Vec::new, |queue| {
                 let count = queue.len().min(MOST);
                 queue.drain(..count).collect()
             });
         if next.is_empty() {
-            counters.remove(&self.event);
+            counters.remove(&self.place);
             // From here on somebody else may open it again.
             self.is_over = true;
         }
@@ -93,7 +97,7 @@ impl Serving {
 impl Drop for Serving {
     fn drop(&mut self) {
         if !self.is_over {
-            self.counters.open().remove(&self.event);
+            self.counters.open().remove(&self.place);
         }
     }
 }
@@ -109,22 +113,24 @@ pub(super) async fn hold(app: &App, cx: &Cx, event: EventId, wanted: &HoldTicket
         wanted: wanted.clone(),
         answer,
     };
-    if let Some(first) = app.counters().queue(event, waiting) {
+    let place = (cx.organization_id, event);
+    if let Some(first) = app.counters().queue(place, waiting) {
         let app = app.clone();
         #[expect(
             clippy::disallowed_methods,
             reason = "everybody it serves waits for it; it must not end with the request of the one who began it"
         )]
-        tokio::spawn(async move { serve(&app, event, vec![first]).await });
+        tokio::spawn(async move { serve(&app, place, vec![first]).await });
     }
     let lost = || StoreError::CommitUnknown(sqlx::Error::WorkerCrashed);
     answered.await.unwrap_or_else(|_| Err(lost().into()))
 }
 
-async fn serve(app: &App, event: EventId, first: Vec<Waiting>) {
+async fn serve(app: &App, place: Place, first: Vec<Waiting>) {
+    let (_, event) = place;
     let mut serving = Serving {
         counters: app.counters().clone(),
-        event,
+        place,
         is_over: false,
     };
     let mut next = first;

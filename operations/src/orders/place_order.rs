@@ -85,15 +85,11 @@ impl Operation for PlaceOrder {
 
     async fn run(self, app: &App, cx: &Cx) -> Result<PlacedOrder, PlaceOrderError> {
         self.check_shape()?;
-        let event = {
-            let mut tx = app.store().read(cx).await?;
-            events::resolve(tx.conn(), cx, &self.event).await?.id
-        };
-        match self.place(app, cx, event).await {
+        match self.place(app, cx).await {
             Err(PlaceOrderError::Basket(BasketError::SoldOut { .. }))
-                if holds::free_expired(app, cx, event).await? =>
+                if self.frees_expired(app, cx).await? =>
             {
-                self.place(app, cx, event).await
+                self.place(app, cx).await
             }
             outcome => outcome,
         }
@@ -127,15 +123,19 @@ impl PlaceOrder {
         Ok(())
     }
 
-    async fn place(
-        &self,
-        app: &App,
-        cx: &Cx,
-        event: EventId,
-    ) -> Result<PlacedOrder, PlaceOrderError> {
+    /// Whether holds of the event had run out, and their places are free now.
+    async fn frees_expired(&self, app: &App, cx: &Cx) -> Result<bool, PlaceOrderError> {
+        let event = {
+            let mut tx = app.store().read(cx).await?;
+            events::resolve(tx.conn(), cx, &self.event).await?.id
+        };
+        Ok(holds::free_expired(app, cx, event).await?)
+    }
+
+    async fn place(&self, app: &App, cx: &Cx) -> Result<PlacedOrder, PlaceOrderError> {
         let mut tx = app.store().write(cx).await?;
         // Shared until the commit: neither the event's state nor a price can change under the order.
-        let event = events::share(tx.conn(), cx, &event.into()).await?;
+        let event = events::share(tx.conn(), cx, &self.event).await?;
         let offers = ticket_types::offers(tx.conn(), event.id).await?;
         let (basket, origin) = match self.hold {
             None => {

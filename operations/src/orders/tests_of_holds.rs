@@ -373,3 +373,30 @@ async fn who_stands_in_the_way_of_others_spoils_nothing_for_them() {
     assert_eq!(left(&scene, event.id).await, 0);
     scene.reconcile().await;
 }
+
+/// Two organizations ask for one event at the same moment. One queue for both would hold its places for a stranger.
+#[tokio::test]
+async fn who_asks_for_another_organizations_event_does_not_share_its_queue() {
+    let scene = Scene::new().await;
+    let stranger = scene.other_organization().await;
+    let (event, _) = scene.on_sale(2500, 30).await;
+    let mut owner = scene.database.owner().await;
+    let lock = "begin; select from capacity_pool for update";
+    sqlx::raw_sql(lock).execute(&mut owner).await.unwrap();
+    let mut crowd = JoinSet::new();
+    for number in 0..9 {
+        let (app, mine, theirs) = (scene.app.clone(), scene.cx.clone(), stranger.clone());
+        crowd.spawn(async move {
+            if number % 3 == 2 {
+                assert_refused(app.run(&theirs, holding(event.id, 1)).await, "not_found");
+            } else {
+                app.run(&mine, holding(event.id, 1)).await.unwrap();
+            }
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    sqlx::raw_sql("commit").execute(&mut owner).await.unwrap();
+    crowd.join_all().await;
+    assert_eq!(left(&scene, event.id).await, 24);
+    scene.reconcile().await;
+}
