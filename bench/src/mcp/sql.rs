@@ -20,35 +20,25 @@ const EVENT: &str = "select event.id, event.slug, event.title, event.summary, ev
      from event left join venue on venue.id = event.venue_id where event.slug = lower($1)";
 
 /// `ticket_types::sql::offers`
-const OFFERS: &str = "select t.id, t.event_id, t.name as name, t.description, t.price_amount, t.price_currency, t.position, \
-       t.visibility, t.sales_start_local, t.sales_end_local, t.sales_start_at, t.sales_end_at, \
-       t.min_per_order, t.max_per_order, t.version, t.pool_id, p.name as pool_name, p.capacity, \
-       p.held_count, p.sold_count, p.blocked_count, t.archived_at is not null as is_archived \
-     from ticket_type t join capacity_pool p on p.id = t.pool_id \
-     where t.event_id = $1 and (t.archived_at is null or t.id = $2) \
-     order by t.position, t.id";
+const OFFERS: &str = "select t.id, t.event_id, t.name as name, t.description, t.price_amount, t.price_currency as \
+     price_currency, t.position, t.visibility as visibility, t.sales_start_local, t.sales_end_local, \
+     t.sales_start_at, t.sales_end_at, t.min_per_order, t.max_per_order, t.version, t.pool_id, p.capacity, \
+     p.held_count, p.sold_count, p.blocked_count, t.archived_at is not null as is_archived, array(select \
+     m.pool_id from ticket_type_pool m where m.ticket_type_id = t.id order by m.pool_id) as shared from \
+     ticket_type t join capacity_pool p on p.id = t.pool_id where t.event_id = $1 and (t.archived_at is null \
+     or t.id = $2) order by t.position, t.id";
 
 /// `reports::sql::totals_of`
-const TOTALS: &str = "select o.paid as paid, o.pending as pending, o.cancelled as cancelled, \
-       o.expired as expired, o.pending_amount as pending_amount, o.gross as gross, o.refunded as refunded, \
-       p.sold as sold, f.comps as comps, p.capacity \
-     from \
-       (select count(*) filter (where status = 'paid') as paid, \
-          count(*) filter (where status = 'pending') as pending, \
-          count(*) filter (where status = 'cancelled') as cancelled, \
-          count(*) filter (where status = 'expired') as expired, \
-          coalesce(sum(total_amount - paid_amount) filter (where status = 'pending'), 0)::bigint as pending_amount, \
-          coalesce(sum(paid_amount), 0)::bigint as gross, \
-          coalesce(sum(refunded_amount), 0)::bigint as refunded \
-        from orders where event_id = $1) o, \
-       (select coalesce(sum(sold_count), 0)::bigint as sold, \
-          case when bool_and(capacity is not null) then sum(capacity) end as capacity \
-        from (select sold_count, case when exists (select from ticket_type t where t.pool_id = p.id and t.archived_at is null) \
-                then capacity else held_count + sold_count end as capacity \
-              from capacity_pool p where event_id = $1) pool) p, \
-       (select count(*) as comps \
-        from order_item i join ticket t on t.order_id = i.order_id and t.order_item_id = i.id \
-        where i.event_id = $1 and i.unit_amount = 0 and t.status = 'valid') f";
+const TOTALS: &str = "select o.paid as paid, o.pending as pending, o.cancelled as cancelled, o.expired as expired, \
+     o.pending_amount as pending_amount, o.gross as gross, o.refunded as refunded, p.sold as sold, f.comps as \
+     comps, event_capacity($1) as capacity from (select count(*) filter (where status = 'paid') as paid, \
+     count(*) filter (where status = 'pending') as pending, count(*) filter (where status = 'cancelled') as \
+     cancelled, count(*) filter (where status = 'expired') as expired, coalesce(sum(total_amount - \
+     paid_amount) filter (where status = 'pending'), 0)::bigint as pending_amount, coalesce(sum(paid_amount), \
+     0)::bigint as gross, coalesce(sum(refunded_amount), 0)::bigint as refunded from orders where event_id = \
+     $1) o, (select coalesce(sum(sold_count), 0)::bigint as sold from capacity_pool where event_id = $1 and \
+     name is null) p, (select count(*) as comps from order_item i join ticket t on t.order_id = i.order_id and \
+     t.order_item_id = i.id where i.event_id = $1 and i.unit_amount = 0 and t.status = 'valid') f";
 
 /// `orders::sql::list`
 const ORDERS: &str = "select orders.id, orders.number, orders.status, orders.event_id, event.title as event_title, \

@@ -142,8 +142,9 @@ impl House {
         Timestamp::from_microseconds(self.clock.load(Ordering::SeqCst))
     }
 
-    /// Moves the clock and waits until what was due then is done.
+    /// Moves the clock, once what is due now is done, and waits until what was due then is done.
     pub(super) async fn at(&self, now: &str) {
+        self.settle().await;
         let now: Timestamp = now.parse().unwrap();
         self.clock.store(now.as_microseconds(), Ordering::SeqCst);
         self.settle().await;
