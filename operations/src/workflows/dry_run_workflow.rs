@@ -113,7 +113,7 @@ impl Operation for DryRunWorkflow {
         let next_starts = definition.next_starts(cx.now, &organization.zone, 5);
         let start = Start {
             run_id: "run_00000000000000000000000000000000".to_owned(),
-            trigger: self.trigger(&definition, next_starts.first())?,
+            trigger: self.trigger(&definition, next_starts.first(), cx.now)?,
             params,
             variables: json!({}),
             started_at: cx.now,
@@ -144,6 +144,7 @@ impl DryRunWorkflow {
         &self,
         definition: &Definition,
         next: Option<&NextStart>,
+        now: Timestamp,
     ) -> Result<Value, DryRunWorkflowError> {
         let kinds = definition
             .triggers()
@@ -162,7 +163,7 @@ impl DryRunWorkflow {
                 let Some((kind, _)) = fits else {
                     return Err(DryRunWorkflowError::NotStarted);
                 };
-                Ok(json!({"kind": "change", "change": kind, "payload": payload}))
+                Ok(json!({"kind": "change", "change": kind, "at": now, "payload": payload}))
             }
             (None, Some((kind, _))) if kinds.len() == definition.triggers().len() => {
                 Err(DryRunWorkflowError::ChangeMissing((*kind).clone()))

@@ -132,9 +132,14 @@ impl House {
         self.worker.spawn(worker.run(CancellationToken::new()));
     }
 
-    /// Ends the worker in the middle of whatever it does, without a word, and starts another.
-    pub(super) fn replace_worker(&mut self) {
+    /// Ends the worker in the middle of whatever it does, without a word.
+    pub(super) fn end_worker(&mut self) {
         self.worker.abort_all();
+    }
+
+    /// Ends the worker like that and starts another.
+    pub(super) fn replace_worker(&mut self) {
+        self.end_worker();
         self.start_worker();
     }
 

@@ -61,6 +61,25 @@ async fn an_unpaid_order_is_reminded_of_and_then_expires() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_days_count_from_the_order_even_when_no_worker_was_there() {
+    let mut house = House::with("payment-reminder").await;
+    let event = house.draft("Spring Gala", "2027-03-04", 50).await;
+    house.run("publish_event", json!({"event": event})).await;
+    house.end_worker();
+    let paid = house.order(&event, ADA, 1).await;
+    let unpaid = house.order(&event, GRACE, 1).await;
+    house.set_now("2027-01-15T09:01:00Z");
+    house
+        .run("confirm_payment", json!({"order": paid["id"]}))
+        .await;
+    house.replace_worker();
+    house.settle().await;
+    let number = unpaid["number"].as_str().unwrap();
+    let reminder = format!("Order {number} is not paid yet");
+    house.assert_sent(&[mail(GRACE, &reminder)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_shortly_before_the_event_expires_when_it_begins() {
     let house = House::with("payment-reminder").await;
     let event = house.draft("Spring Gala", "2027-01-16", 50).await;
