@@ -71,13 +71,17 @@ impl Outgoing {
         }
     }
 
-    /// One round of everything; when the next is worth while.
-    pub(crate) async fn round(&self, app: &App, now: Timestamp) -> Result<Option<Timestamp>> {
-        let mails = send_due(app, self.senders(), &self.options, now).await?;
+    /// Hands over the mails that are due; when the next are.
+    async fn mails(&self, app: &App, now: Timestamp) -> Result<Option<Timestamp>> {
+        let round = send_due(app, self.senders(), &self.options, now).await?;
+        Ok(round.next_due)
+    }
+
+    /// Tells other programs what changed; when there is more to tell.
+    async fn webhooks(&self, app: &App, now: Timestamp) -> Result<Option<Timestamp>> {
         relay_due(app, now).await?;
-        let webhooks = deliver_due(app, &self.poster, now).await?;
-        let due = [mails.next_due, webhooks.next_due];
-        Ok(due.into_iter().flatten().min())
+        let round = deliver_due(app, &self.poster, now).await?;
+        Ok(round.next_due)
     }
 
     /// Sends what is due until told to stop.
@@ -98,26 +102,38 @@ impl Outgoing {
             reason = "the program's own sender, ended by `stop`; a message it leaves behind is taken up again"
         )]
         tokio::spawn(async move {
-            while !stop.is_cancelled() {
-                let now = Timestamp::now();
-                let outcome = tokio::select! {
-                    outcome = self.round(&app, now) => outcome,
-                    () = out_of_time(&stop) => break,
-                };
-                let rest = match outcome {
-                    Ok(Some(due)) => {
-                        let wait = due.as_microseconds() - now.as_microseconds();
-                        Duration::from_micros(u64::try_from(wait).unwrap_or(0)).min(REST)
-                    }
-                    Ok(None) => REST,
-                    Err(error) => {
-                        tracing::error!(error = format!("{error:#}"), "Messages could not be sent");
-                        REST * 5
-                    }
-                };
-                stop.run_until_cancelled(tokio::time::sleep(rest)).await;
-            }
+            // Apart, so that a slow program outside holds up no mail.
+            tokio::join!(
+                rounds(&stop, |now| self.mails(&app, now)),
+                rounds(&stop, |now| self.webhooks(&app, now)),
+            );
         })
+    }
+}
+
+/// Goes round until told to stop, resting until the next thing is due.
+async fn rounds<F>(stop: &CancellationToken, round: impl Fn(Timestamp) -> F)
+where
+    F: Future<Output = Result<Option<Timestamp>>>,
+{
+    while !stop.is_cancelled() {
+        let now = Timestamp::now();
+        let outcome = tokio::select! {
+            outcome = round(now) => outcome,
+            () = out_of_time(stop) => break,
+        };
+        let rest = match outcome {
+            Ok(Some(due)) => {
+                let wait = due.as_microseconds() - now.as_microseconds();
+                Duration::from_micros(u64::try_from(wait).unwrap_or(0)).min(REST)
+            }
+            Ok(None) => REST,
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "Messages could not be sent");
+                REST * 5
+            }
+        };
+        stop.run_until_cancelled(tokio::time::sleep(rest)).await;
     }
 }
 

@@ -13,6 +13,7 @@ mod cancel_message;
 pub mod changes;
 mod composing;
 mod get_message;
+mod lease;
 mod list_message_templates;
 mod list_messages;
 mod list_suppressions;

@@ -1,13 +1,11 @@
 //! Sending: what workers do with the messages that are due, whoever they belong to.
 //!
 //! A message is taken up under a lease, handed over with no transaction open, and settled. A sender that dies in
-//! between leaves it to the next one, who sends it again under the same Message-ID: at least once, never silently not.
+//! between leaves it to the next one, which sends it again under the same Message-ID: at least once, never silently not.
 
 pub(super) mod sql;
 #[cfg(test)]
 mod tests;
-
-use std::time::Instant;
 
 use delivery::{Attachment, Email, EmailSender, Mailbox, Refusal, SendError, Sms, SmsSender};
 use domain::{Actor, Cx, EmailAddress, MessageChannel, MessageKind, Permissions, Timestamp};
@@ -15,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use store::StoreError;
 
 use super::{
+    lease::{self, Clock, while_renewing},
     unsubscribe,
     wording::{DECIDE, SURVEY, UNSUBSCRIBE},
 };
@@ -38,7 +37,7 @@ pub struct Options {
     pub per_minute: u32,
     /// Messages taken up at once.
     pub batch: u16,
-    /// Seconds after which a message whose sender has not been heard of is taken up by another.
+    /// Seconds after which a message is taken up by another sender, unless the one that holds it renews that.
     pub lease_seconds: u16,
 }
 
@@ -51,7 +50,7 @@ impl Options {
             key,
             per_minute: 120,
             batch: 20,
-            lease_seconds: 900,
+            lease_seconds: lease::SECONDS,
         }
     }
 
@@ -101,43 +100,28 @@ pub async fn send_due(
     options: &Options,
     now: Timestamp,
 ) -> Result<Round, StoreError> {
-    let clock = Clock {
-        started: Instant::now(),
-        now,
-    };
+    let clock = Clock::starting(now);
     let owner = owner(now);
     let mut round = Round::default();
     let (claims, rested_until) = take_up(app, options, &owner, now, &mut round).await?;
-    // Time enough must be left to hand over one more and write it down.
-    let lease = u64::from(options.lease_seconds);
-    let patience = lease.saturating_sub(60).max(lease / 2);
-    for claim in &claims {
-        if lease > 0 && clock.started.elapsed().as_secs() >= patience {
-            let mut tx = app.store().system("give a message back").await?;
-            sql::release(tx.conn(), claim, &owner, clock.now()).await?;
-            tx.commit().await?;
-            continue;
+    let ids: Vec<_> = claims.iter().map(|claim| claim.id).collect();
+    let renew = async |until| {
+        let mut tx = app.store().system("renew a sender's lease").await?;
+        sql::renew(tx.conn(), &owner, &ids, until).await?;
+        tx.commit().await
+    };
+    let work = async {
+        for claim in &claims {
+            let outcome = hand_over(senders, options, claim).await;
+            settle(app, claim, &owner, &outcome, clock.now(), &mut round).await?;
         }
-        let outcome = hand_over(senders, options, claim).await;
-        settle(app, claim, &owner, &outcome, clock.now(), &mut round).await?;
-    }
+        Ok::<(), StoreError>(())
+    };
+    while_renewing(options.lease_seconds, clock, renew, work).await?;
     let mut tx = app.store().system("next message").await?;
     let next_due = sql::next_due(tx.conn()).await?;
     round.next_due = next_due.map(|due| rested_until.map_or(due, |rested| due.max(rested)));
     Ok(round)
-}
-
-/// The time of a round, going on while messages are handed over.
-struct Clock {
-    started: Instant,
-    now: Timestamp,
-}
-
-impl Clock {
-    fn now(&self) -> Timestamp {
-        let seconds = i64::try_from(self.started.elapsed().as_secs()).unwrap_or(0);
-        self.now.plus_seconds(seconds)
-    }
 }
 
 /// A name for this round that no other has.

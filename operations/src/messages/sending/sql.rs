@@ -164,21 +164,18 @@ pub(super) async fn settle(
     Ok(done.rows_affected() == 1)
 }
 
-/// Gives a message back that was taken up but not tried.
-pub(super) async fn release(
+/// Keeps what a sender has taken up and not yet settled for it until then.
+pub(super) async fn renew(
     conn: &mut PgConnection,
-    claim: &Claim,
     owner: &str,
-    now: Timestamp,
+    ids: &[MessageId],
+    until: Timestamp,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "update message set status = 'queued', attempts = attempts - 1, lease_owner = null, lease_until = null,
-           updated_at = $4
-         where id = $1 and status = 'sending' and lease_owner = $2 and attempts = $3",
-        claim.id as _,
+        "update message set lease_until = $3 where id = any($2) and status = 'sending' and lease_owner = $1",
         owner,
-        claim.attempts,
-        now as _,
+        ids as _,
+        until as _,
     )
     .execute(conn)
     .await?;

@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     App,
-    messages::sending::{backoff, context, owner},
+    messages::{
+        lease::{self, Clock, while_renewing},
+        sending::{backoff, context, owner},
+    },
 };
 
 /// Attempts at one delivery, about three days in all.
@@ -19,8 +22,6 @@ const MAX_ATTEMPTS: i32 = 12;
 const LONGEST: i64 = 12 * 3600;
 /// Deliveries taken up at once; each may take half a minute.
 const BATCH: i64 = 10;
-/// Seconds after which a delivery whose worker has not been heard of is taken up by another.
-const LEASE: i64 = 600;
 
 /// What one round did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -63,22 +64,33 @@ pub async fn relay_due(app: &App, now: Timestamp) -> Result<usize, StoreError> {
 
 /// Posts what is due, at most one batch, and says when the next is due.
 pub async fn deliver_due(app: &App, poster: &Poster, now: Timestamp) -> Result<Told, StoreError> {
+    let clock = Clock::starting(now);
     let owner = owner(now);
     let mut tx = app.store().system("deliver webhooks").await?;
-    let until = now.plus_seconds(LEASE);
+    let until = now.plus_seconds(i64::from(lease::SECONDS));
     let claims = sql::claim(tx.conn(), &owner, BATCH, (now, until)).await?;
     tx.commit().await?;
     let mut told = Told::default();
-    for claim in &claims {
-        let webhook = Webhook {
-            id: claim.id.to_string(),
-            url: claim.url.clone(),
-            secrets: claim.secrets.clone(),
-            body: claim.body.clone(),
-        };
-        let outcome = poster.post(&webhook, now).await;
-        settle(app, claim, &owner, &outcome, now, &mut told).await?;
-    }
+    let ids: Vec<_> = claims.iter().map(|claim| claim.id).collect();
+    let renew = async |until| {
+        let mut tx = app.store().system("renew a sender's lease").await?;
+        sql::renew(tx.conn(), &owner, &ids, until).await?;
+        tx.commit().await
+    };
+    let work = async {
+        for claim in &claims {
+            let webhook = Webhook {
+                id: claim.id.to_string(),
+                url: claim.url.clone(),
+                secrets: claim.secrets.clone(),
+                body: claim.body.clone(),
+            };
+            let outcome = poster.post(&webhook, clock.now()).await;
+            settle(app, claim, &owner, &outcome, clock.now(), &mut told).await?;
+        }
+        Ok::<(), StoreError>(())
+    };
+    while_renewing(lease::SECONDS, clock, renew, work).await?;
     let mut tx = app.store().system("next webhook").await?;
     told.next_due = sql::next_due(tx.conn()).await?;
     Ok(told)

@@ -314,6 +314,24 @@ pub(super) async fn settle(
     Ok(done.rows_affected() == 1)
 }
 
+/// Keeps what a worker has taken up and not yet settled for it until then. Needs the system role.
+pub(super) async fn renew(
+    conn: &mut PgConnection,
+    owner: &str,
+    ids: &[WebhookDeliveryId],
+    until: Timestamp,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update webhook_delivery set lease_until = $3 where id = any($2) and status = 'sending' and lease_owner = $1",
+        owner,
+        ids as _,
+        until as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Notes that nobody wants to be told any more. Needs the system role.
 pub(super) async fn set_gone(
     conn: &mut PgConnection,
