@@ -117,7 +117,7 @@ pub async fn send_due(
         }
         Ok::<(), StoreError>(())
     };
-    while_renewing(options.lease_seconds, clock, renew, work).await?;
+    while_renewing(options.lease_seconds, clock, renew, Box::pin(work)).await?;
     let mut tx = app.store().system("next message").await?;
     let next_due = sql::next_due(tx.conn()).await?;
     round.next_due = next_due.map(|due| rested_until.map_or(due, |rested| due.max(rested)));

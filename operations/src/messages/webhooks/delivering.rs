@@ -90,7 +90,7 @@ pub async fn deliver_due(app: &App, poster: &Poster, now: Timestamp) -> Result<T
         }
         Ok::<(), StoreError>(())
     };
-    while_renewing(lease::SECONDS, clock, renew, work).await?;
+    while_renewing(lease::SECONDS, clock, renew, Box::pin(work)).await?;
     let mut tx = app.store().system("next webhook").await?;
     told.next_due = sql::next_due(tx.conn()).await?;
     Ok(told)
