@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import urllib.parse
 import urllib.request
 from html.parser import HTMLParser
@@ -234,7 +235,12 @@ def main():
     if run.returncode != 0:
         sys.exit(f"the program failed: {run.stderr}")
     said = {line["what"]: line for line in map(json.loads, run.stdout.splitlines())}
-    listed = json.loads(fetch(f"{options.api}/api/email"))
+    # The server takes a mail before it lists it; on a busy machine that takes moments.
+    deadline = time.monotonic() + 60
+    while len(listed := json.loads(fetch(f"{options.api}/api/email"))) < 2 * len(kinds):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
     for one in listed:
         source = fetch(f"{options.api}/api/email/{one['id']}/source")
         head = email.message_from_bytes(source, policy=email.policy.SMTP)
