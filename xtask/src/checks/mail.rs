@@ -79,6 +79,8 @@ impl MailServer {
         let child = program
             .args(["--ip", "127.0.0.1", "--smtp", &smtp.to_string()])
             .args(["--web-ip", "127.0.0.1", "--web", &web.to_string()])
+            // It keeps files in a folder of one name, which another account may own.
+            .env("TMPDIR", out)
             .stdin(Stdio::null())
             .stdout(File::create(out.join("maildev.out"))?)
             .stderr(File::create(out.join("maildev.err"))?)
