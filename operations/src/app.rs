@@ -9,8 +9,10 @@ use store::{Remembered, Sessions, Store, StoreError};
 use tracing::Instrument as _;
 
 use crate::{
-    holds,
+    holds::HoldTickets,
     operation::{Effect, Operation},
+    orders::PlaceOrder,
+    together::Counters,
 };
 
 /// Limits on what one actor may ask for, and for how long.
@@ -50,7 +52,8 @@ pub struct App {
     store: Store,
     limiter: Option<Arc<DefaultKeyedRateLimiter<String>>>,
     hold_minutes: u32,
-    counters: holds::Counters,
+    holds: Counters<HoldTickets>,
+    orders: Counters<PlaceOrder>,
 }
 
 impl App {
@@ -66,7 +69,8 @@ impl App {
             store,
             limiter,
             hold_minutes: options.hold_minutes,
-            counters: holds::Counters::default(),
+            holds: Counters::default(),
+            orders: Counters::default(),
         }
     }
 
@@ -76,8 +80,13 @@ impl App {
     }
 
     /// Where people queue up for places.
-    pub(crate) fn counters(&self) -> &holds::Counters {
-        &self.counters
+    pub(crate) fn holds(&self) -> &Counters<HoldTickets> {
+        &self.holds
+    }
+
+    /// Where they queue up to order.
+    pub(crate) fn orders(&self) -> &Counters<PlaceOrder> {
+        &self.orders
     }
 
     /// How many minutes places are kept for somebody who buys.

@@ -64,6 +64,14 @@ pub const KINDS: &[(&str, &str)] = &[
         "The personal data of an event that is long over was erased.",
     ),
     ("pool.resized", "A capacity pool got another size."),
+    (
+        "pool.resumed",
+        "A capacity pool that was stopped was counted anew, and sells again.",
+    ),
+    (
+        "pool.stopped",
+        "The counters of a capacity pool did not add up, so it sells nothing.",
+    ),
     ("series.created", "An event became a series of dates."),
     ("suppression.removed", "An address gets mail again."),
     ("suppression.saved", "An address gets no more mail."),

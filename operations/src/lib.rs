@@ -37,6 +37,7 @@ pub mod reports;
 pub mod surveys;
 pub mod ticket_types;
 pub mod tickets;
+mod together;
 pub mod tokens;
 pub mod venues;
 pub mod workflow_runs;

@@ -14,6 +14,7 @@ use crate::{
     audit::{ChangeRecord, ListChanges},
     events::{self, CreateEvent, Event, StatusMove},
     holds::{Hold, HoldTickets, PickedItem},
+    inventory,
     orders::{self, Buyer, ItemRequest, OrderDetail, PlaceOrder},
     organizations::{FoundOrganization, found_organization},
     permission::Role,
@@ -49,13 +50,22 @@ pub struct Scene {
     pub database: TestDatabase,
 }
 
+fn server(database: &TestDatabase) -> App {
+    let store = Store::connect(&StoreOptions::new(database.url()))
+        .expect("the test database has a valid URL");
+    App::new(store, Options::unlimited())
+}
+
 impl Scene {
+    /// EventOS on the same database, as a second machine would run it.
+    pub fn another_server(&self) -> App {
+        server(&self.database)
+    }
+
     /// A fresh organization.
     pub async fn new() -> Self {
         let database = TestDatabase::create().await;
-        let store = Store::connect(&StoreOptions::new(database.url()))
-            .expect("the test database has a valid URL");
-        let app = App::new(store, Options::unlimited());
+        let app = server(&database);
         let cx = found(&app, "scene").await;
         Self { app, cx, database }
     }
@@ -198,6 +208,12 @@ impl Scene {
             .await
             .expect("the query fits the schema");
         assert_eq!(found, Vec::<String>::new());
+        let events = events::all(tx.conn()).await;
+        let events = events.expect("the query fits the schema");
+        let pools = inventory::recount(tx.conn(), &events).await;
+        for pool in pools.expect("the query fits the schema") {
+            assert!(pool.is_right(), "{pool:?}");
+        }
         let both = reports::both_ways(tx.conn(), &self.cx)
             .await
             .expect("the queries fit the schema");

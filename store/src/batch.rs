@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use domain::{Cx, Recorded, context::Mode};
+use serde::Serialize;
 use serde_json::Value;
 use sqlx::{PgConnection, Postgres, Transaction};
 
@@ -12,12 +13,21 @@ use crate::{Shared, StoreError, idempotency, tx};
 
 /// What became of one request of a batch.
 pub struct Part<'a> {
-    /// Who asked.
-    pub cx: &'a Cx,
-    /// What changed.
-    pub change: Recorded,
-    /// What is answered, as JSON: remembered under the request's idempotency key, if it has one.
-    pub answer: Value,
+    cx: &'a Cx,
+    changes: Vec<Recorded>,
+    /// As JSON: remembered under the request's idempotency key, if it has one.
+    answer: Value,
+}
+
+impl<'a> Part<'a> {
+    /// What changed for one who asked, and what they are answered.
+    pub fn new(cx: &'a Cx, changes: Vec<Recorded>, answer: &impl Serialize) -> Self {
+        Self {
+            cx,
+            changes,
+            answer: serde_json::to_value(answer).expect("an answer is plain data"),
+        }
+    }
 }
 
 /// Whether a request may share a transaction: it is neither tried out, confirmed word by word nor a step of a run.
@@ -44,13 +54,14 @@ impl BatchTx {
     /// Records what changed and who did it, and remembers the answers. Whatever everybody wants, such as the counters
     /// of a pool, is best written after this.
     /// [`StoreError::AlreadyDone`] when one of the requests is a repeat: each is then to be tried by itself.
-    pub async fn record(&mut self, parts: &[Part<'_>]) -> Result<(), StoreError> {
+    pub async fn record<'a>(&mut self, parts: &'a [Part<'_>]) -> Result<(), StoreError> {
         let answers: Vec<_> = parts
             .iter()
             .filter_map(|part| Some((part.cx, part.cx.idempotency.as_ref()?, &part.answer)))
             .collect();
         idempotency::remember(&mut self.tx, &answers).await?;
-        let changes: Vec<_> = parts.iter().map(|part| (part.cx, &part.change)).collect();
+        let of = |part: &'a Part<'_>| part.changes.iter().map(|change| (part.cx, change));
+        let changes: Vec<_> = parts.iter().flat_map(of).collect();
         tx::insert_changes(&mut self.tx, &changes).await
     }
 
@@ -61,7 +72,7 @@ impl BatchTx {
         self.shared.rig.cross("commit.after").await;
         self.shared.bell.ring();
         for part in parts {
-            part.cx.note_recorded(std::slice::from_ref(&part.change));
+            part.cx.note_recorded(&part.changes);
         }
         Ok(())
     }

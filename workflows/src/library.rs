@@ -34,6 +34,7 @@ library! {
     "no-show-follow-up" false
     "order-confirmation" true
     "payment-reminder" false
+    "reconciliation" true
     "sold-out-alert" true
     "speaker-follow-up" false
     "thank-you-survey" false

@@ -55,6 +55,8 @@ domain::text_enum! {
         DoorBriefing = "door_briefing",
         /// To organizers: mails that could not be delivered.
         FailedMailDigest = "failed_mail_digest",
+        /// To organizers: what was sold does not add up.
+        SalesStopped = "sales_stopped",
         /// To those who decide: what waits for them, with their own link.
         ApprovalRequest = "approval_request",
         /// To anyone: whatever its sender writes.
@@ -92,6 +94,7 @@ files! {
     SoldOutAlert "sold_out_alert",
     DoorBriefing "door_briefing",
     FailedMailDigest "failed_mail_digest",
+    SalesStopped "sales_stopped",
     ApprovalRequest "approval_request",
     Custom "custom",
 }
@@ -132,6 +135,7 @@ impl Builtin {
                 | Self::SoldOutAlert
                 | Self::DoorBriefing
                 | Self::FailedMailDigest
+                | Self::SalesStopped
                 | Self::ApprovalRequest
         )
     }
@@ -146,7 +150,10 @@ impl Builtin {
         let mut known = COMMON.iter().map(Gap::placeholder).collect::<Vec<_>>();
         let mut add = |gaps: &[Gap]| known.extend(gaps.iter().map(Gap::placeholder));
         match self {
-            Self::SalesReport | Self::FailedMailDigest | Self::ApprovalRequest => {}
+            Self::SalesReport
+            | Self::FailedMailDigest
+            | Self::SalesStopped
+            | Self::ApprovalRequest => {}
             _ => add(EVENT),
         }
         match self {
@@ -161,6 +168,7 @@ impl Builtin {
             Self::LowSalesAlert | Self::SoldOutAlert => add(SALES),
             Self::DoorBriefing => add(DOOR),
             Self::FailedMailDigest => add(FAILED),
+            Self::SalesStopped => add(STOPPED),
             Self::ApprovalRequest => add(APPROVAL),
             Self::Custom => add(CUSTOM),
         }
@@ -383,6 +391,12 @@ const FAILED: &[Gap] = &[
         ])
     }),
 ];
+const STOPPED: &[Gap] = &[Gap(
+    "stopped.limits",
+    "a list: name, event, counted, found",
+    || json!([{"name": "Regular", "event": "Spring Gala", "counted": "3 set aside, 41 sold", "found": "2 set aside, 41 sold"}]),
+)];
+
 const APPROVAL: &[Gap] = &[
     Gap("approval.title", "what is to be decided", || {
         json!("Send “Doors open at 18:00” to 240 people")

@@ -20,7 +20,9 @@ pub(crate) use changes::{EventCreated, EventUpdated};
 pub(crate) use create_event::{link, offered_venue, wanted_slug};
 pub(crate) use model::when;
 pub(crate) use schedule::resolve as resolve_time;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use sql::all;
 pub(crate) use sql::{
-    NewEvent, StatusMove, free_slug, get, has_prices, insert, insert_series, lock, overlapping,
-    resolve, set_status, share, update,
+    NewEvent, StatusMove, free_slug, get, has_prices, id_of, insert, insert_series, lock,
+    overlapping, published, resolve, set_status, share, update,
 };

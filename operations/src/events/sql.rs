@@ -8,6 +8,7 @@ use super::{
     schedule::Schedule,
 };
 use crate::{
+    App,
     lookup::{Hit, LookupError, the_one},
     organizations,
 };
@@ -65,6 +66,21 @@ pub(crate) async fn resolve(
     }
     let id = find(conn, cx, name).await?;
     get(conn, cx, id).await
+}
+
+/// The id of the event a caller means, which an id itself needs no search for: it may be one of no event.
+pub(crate) async fn id_of(
+    app: &App,
+    cx: &Cx,
+    reference: &Reference<EventId>,
+) -> Result<EventId, LookupError> {
+    match reference {
+        Reference::Id(id) => Ok(*id),
+        Reference::Name(_) => {
+            let mut tx = app.store().read(cx).await?;
+            Ok(resolve(tx.conn(), cx, reference).await?.id)
+        }
+    }
 }
 
 /// Like [`resolve`], and holds the event's row until the transaction ends.
@@ -174,6 +190,21 @@ pub(super) async fn list(
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|row| row.seen(cx)).collect())
+}
+
+/// The events that are published.
+pub(crate) async fn published(conn: &mut PgConnection) -> sqlx::Result<Vec<EventId>> {
+    sqlx::query_scalar!(r#"select id as "id: EventId" from event where status = 'published'"#)
+        .fetch_all(conn)
+        .await
+}
+
+/// Every event, whatever its state.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<EventId>> {
+    sqlx::query_scalar("select id from event")
+        .fetch_all(conn)
+        .await
 }
 
 /// Events at a venue that overlap a time, without drafts of other organizers' business: titles only.

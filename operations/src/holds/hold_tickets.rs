@@ -1,24 +1,26 @@
 //! `hold_tickets`: places are set aside while somebody buys.
 
 use domain::{
-    Cx, EventId, Facts, Fault, FaultSpec, HoldId, Permission, Reference, TicketTypeId, Timestamp,
+    Cx, EventId, Facts, Fault, FaultSpec, HoldId, Permission, Recorded, Reference, TicketTypeId,
+    Timestamp,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::StoreError;
+use store::{Part, StoreError};
 
 use super::{
     changes::HoldPlaced,
     expire::free_expired,
     model::{Hold, HoldRow, HoldStatus},
-    sql, together,
+    sql,
 };
 use crate::{
     App, Effect, Operation,
     events::{self, Event},
-    inventory::{self, Step},
+    inventory::{self, Moves, Step},
     lookup::LookupError,
-    ticket_types::{self, Basket, BasketError, Pick},
+    ticket_types::{self, Basket, BasketError, Left, Pick},
+    together::{self, Apart, Counters, Outcome, Together, Waiting},
 };
 
 /// Set places aside for a few minutes while somebody buys, at the present prices; then order them with `place_order`
@@ -51,18 +53,12 @@ impl Operation for HoldTickets {
 
     async fn run(self, app: &App, cx: &Cx) -> Result<Hold, HoldTicketsError> {
         ticket_types::check_picks(&self.picks())?;
-        let event = match &self.event {
-            Reference::Id(id) => *id,
-            Reference::Name(_) => {
-                let mut tx = app.store().read(cx).await?;
-                events::resolve(tx.conn(), cx, &self.event).await?.id
-            }
-        };
-        match together::hold(app, cx, event, &self).await {
+        let event = events::id_of(app, cx, &self.event).await?;
+        match together::serve(app, cx, event, &self).await {
             Err(HoldTicketsError::Basket(BasketError::SoldOut { .. }))
                 if free_expired(app, cx, event).await? =>
             {
-                together::hold(app, cx, event, &self).await
+                together::serve(app, cx, event, &self).await
             }
             outcome => outcome,
         }
@@ -70,33 +66,75 @@ impl Operation for HoldTickets {
 }
 
 impl HoldTickets {
-    pub(super) fn picks(&self) -> Vec<Pick<'_>> {
+    fn picks(&self) -> Vec<Pick<'_>> {
         let picks = self.items.iter().map(|item| Pick {
             ticket_type: &item.ticket_type,
             quantity: item.quantity,
         });
         picks.collect()
     }
+}
 
-    /// Holds them in a transaction of its own.
-    pub(super) async fn hold(
-        &self,
-        app: &App,
-        cx: &Cx,
-        event: EventId,
-    ) -> Result<Hold, HoldTicketsError> {
+impl Together for HoldTickets {
+    type Answer = Hold;
+    type Error = HoldTicketsError;
+
+    fn counters(app: &App) -> &Counters<Self> {
+        app.holds()
+    }
+
+    async fn alone(&self, app: &App, cx: &Cx, event: EventId) -> Result<Hold, HoldTicketsError> {
         let mut tx = app.store().write(cx).await?;
         // Shared until the commit: neither the event's state nor a price or a pool can change under the hold.
         let event = events::share(tx.conn(), cx, &event.into()).await?;
         let offers = ticket_types::offers(tx.conn(), event.id).await?;
         let basket = Basket::fill(cx, &event, &offers, &self.picks())?;
-        let places = basket.places(&offers)?;
+        let places = Left::of(&offers).take(&basket)?;
         let new = New::of(app, cx, &event, basket);
         sql::insert(tx.conn(), &[(cx, &new)]).await?;
-        let moved = inventory::move_places(tx.conn(), Step::Hold, &places).await?;
+        let moves = Moves::of(Step::Hold, &places);
+        let moved = inventory::move_places(tx.conn(), &moves).await?;
         moved.map_err(|shortage| new.basket.sold_out(&offers, &places, shortage))?;
         let answer = new.seen(cx);
         Ok(tx.commit(new.change(), answer).await?)
+    }
+
+    async fn together(
+        app: &App,
+        event: EventId,
+        waiting: &[Waiting<Self>],
+    ) -> Result<Vec<Outcome<Self>>, Apart> {
+        let mut tx = app.store().write_together(&waiting[0].cx).await?;
+        let event = together::share(tx.conn(), &waiting[0].cx, event).await?;
+        let offers = ticket_types::offers(tx.conn(), event.id).await?;
+        let mut left = Left::of(&offers);
+        let mut moves = Moves::default();
+        let mut outcomes: Vec<Result<New, HoldTicketsError>> = Vec::new();
+        for Waiting { cx, wanted, .. } in waiting {
+            let filled = Basket::fill(cx, &event, &offers, &wanted.picks());
+            let taken = filled.and_then(|basket| Ok((left.take(&basket)?, basket)));
+            outcomes.push(taken.map_err(Into::into).map(|(places, basket)| {
+                moves.add(Step::Hold, &places);
+                New::of(app, cx, &event, basket)
+            }));
+        }
+        let new = together::done(waiting, &outcomes);
+        if !new.is_empty() {
+            sql::insert(tx.conn(), &new).await?;
+            let parts = new.iter().map(|&(cx, new)| {
+                let changes = vec![Recorded::of(&new.change())];
+                Part::new(cx, changes, &new.seen(cx))
+            });
+            let parts: Vec<Part<'_>> = parts.collect();
+            tx.record(&parts).await?;
+            let moved = inventory::move_places(tx.conn(), &moves).await?;
+            // Somebody outside was faster.
+            moved.map_err(|_| Apart::OneByOne)?;
+            tx.commit(&parts).await?;
+        }
+        let pairs = waiting.iter().zip(outcomes);
+        let seen = pairs.map(|(waiting, outcome)| outcome.map(|new| new.seen(&waiting.cx)));
+        Ok(seen.collect())
     }
 }
 

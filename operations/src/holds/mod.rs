@@ -15,7 +15,6 @@ mod hold_tickets;
 mod model;
 mod release_hold;
 mod sql;
-mod together;
 
 pub use expire::expire_due;
 pub use extend_hold::{ExtendHold, ExtendHoldError};
@@ -26,5 +25,5 @@ pub use release_hold::{ReleaseHold, ReleaseHoldError, ReleasedHold};
 
 pub(crate) use expire::free_expired;
 pub(crate) use extend_hold::HOLD_ENDED;
-pub(crate) use sql::{basket, lock, order};
-pub(crate) use together::Counters;
+pub(crate) use model::HoldRow;
+pub(crate) use sql::{lock_all, missing, order};

@@ -1,5 +1,7 @@
 //! Every query on `hold` and `hold_item`.
 
+use std::collections::HashMap;
+
 use domain::{Cx, EventId, HoldId, HoldItemId, OrderId, OrganizationId, TicketTypeId, Timestamp};
 use sqlx::PgConnection;
 
@@ -10,7 +12,7 @@ use crate::{
 };
 
 /// The hold of an id.
-pub(crate) async fn get(conn: &mut PgConnection, id: HoldId) -> Result<HoldRow, LookupError> {
+pub(super) async fn get(conn: &mut PgConnection, id: HoldId) -> Result<HoldRow, LookupError> {
     let found = sqlx::query_as!(
         HoldRow,
         "select id, event_id, status, currency, total_amount, ticket_count, expires_at, is_extended, order_id
@@ -19,23 +21,79 @@ pub(crate) async fn get(conn: &mut PgConnection, id: HoldId) -> Result<HoldRow, 
     )
     .fetch_optional(conn)
     .await?;
-    found.ok_or_else(|| LookupError::NotFound {
+    found.ok_or_else(|| missing(id))
+}
+
+/// There is no such hold.
+pub(crate) fn missing(id: HoldId) -> LookupError {
+    LookupError::NotFound {
         noun: "hold",
         given: id.to_string(),
         candidates: Vec::new(),
-    })
+    }
 }
 
 /// The hold of an id, kept from others until the transaction ends.
-pub(crate) async fn lock(conn: &mut PgConnection, id: HoldId) -> Result<HoldRow, LookupError> {
+pub(super) async fn lock(conn: &mut PgConnection, id: HoldId) -> Result<HoldRow, LookupError> {
     sqlx::query!("select id from hold where id = $1 for update", id as _)
         .fetch_optional(&mut *conn)
         .await?;
     get(conn, id).await
 }
 
+/// Holds by their ids with what they hold, kept from others until the transaction ends. Locked in the order of their
+/// ids, so that no two who lock several wait for each other.
+pub(crate) async fn lock_all(
+    conn: &mut PgConnection,
+    ids: &[HoldId],
+) -> sqlx::Result<HashMap<HoldId, (HoldRow, Basket)>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    // Read after they are locked: whoever had them before may have ended them.
+    sqlx::query!(
+        "select id from hold where id = any($1) order by id for update",
+        ids as _
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let rows = sqlx::query_as!(
+        HoldRow,
+        "select id, event_id, status, currency, total_amount, ticket_count, expires_at, is_extended, order_id
+         from hold where id = any($1)",
+        ids as _
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let lines = sqlx::query!(
+        "select hold_id, ticket_type_id, name, quantity, unit_amount from hold_item where hold_id = any($1) order by id",
+        ids as _
+    )
+    .fetch_all(conn)
+    .await?;
+    let of = |row: HoldRow| {
+        let basket = Basket {
+            lines: Vec::new(),
+            total: row.total(),
+        };
+        (row.id, (row, basket))
+    };
+    let mut holds: HashMap<HoldId, (HoldRow, Basket)> = rows.into_iter().map(of).collect();
+    for line in lines {
+        if let Some((_, basket)) = holds.get_mut(&line.hold_id) {
+            basket.lines.push(Line {
+                ticket_type_id: line.ticket_type_id,
+                name: line.name,
+                quantity: line.quantity,
+                unit_amount: line.unit_amount,
+            });
+        }
+    }
+    Ok(holds)
+}
+
 /// What a hold holds, at its prices.
-pub(crate) async fn basket(conn: &mut PgConnection, hold: &HoldRow) -> sqlx::Result<Basket> {
+pub(super) async fn basket(conn: &mut PgConnection, hold: &HoldRow) -> sqlx::Result<Basket> {
     let lines = sqlx::query_as!(
         Line,
         "select ticket_type_id, name, quantity, unit_amount from hold_item where hold_id = $1 order by id",
@@ -124,18 +182,21 @@ pub(super) async fn release(conn: &mut PgConnection, cx: &Cx, id: HoldId) -> sql
     Ok(())
 }
 
-/// Hands the places of a live hold that is locked to an order.
+/// Hands the places of live holds that are locked to orders of one organization.
 pub(crate) async fn order(
     conn: &mut PgConnection,
-    cx: &Cx,
-    id: HoldId,
-    order_id: OrderId,
+    ordered: &[(&Cx, HoldId, OrderId)],
 ) -> sqlx::Result<()> {
+    if ordered.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
-        "update hold set status = 'ordered', ended_at = $2, order_id = $3 where id = $1 and status = 'live'",
-        id as _,
-        cx.now as _,
-        order_id as _
+        "update hold set status = 'ordered', ended_at = new.at, order_id = new.order_id
+         from unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) as new (hold_id, order_id, at)
+         where hold.id = new.hold_id and hold.status = 'live'",
+        ordered.iter().map(|&(_, hold, _)| hold).collect::<Vec<_>>() as _,
+        ordered.iter().map(|&(.., order)| order).collect::<Vec<_>>() as _,
+        ordered.iter().map(|(cx, ..)| cx.now).collect::<Vec<_>>() as _,
     )
     .execute(conn)
     .await?;

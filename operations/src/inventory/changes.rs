@@ -31,3 +31,57 @@ impl Change for PoolResized {
         )
     }
 }
+
+/// A pool sells nothing: its counters are not what its orders, holds and tickets add up to.
+#[derive(Debug, Serialize)]
+pub struct PoolStopped {
+    pub(crate) pool_id: CapacityPoolId,
+    pub(crate) event_id: EventId,
+    pub(crate) event_title: String,
+    /// The pool's name, or that of the ticket type it belongs to.
+    pub(crate) name: String,
+    /// What the counters said.
+    pub(crate) held_count: i32,
+    pub(crate) sold_count: i32,
+    /// What was found.
+    pub(crate) held: i32,
+    pub(crate) sold: i32,
+}
+
+impl Change for PoolStopped {
+    const KIND: &'static str = "pool.stopped";
+    fn subject(&self) -> Subject {
+        self.pool_id.into()
+    }
+    fn summary(&self) -> String {
+        format!(
+            "Stops the sale of {:?} for {:?}: {} held and {} sold were counted, {} and {} were found",
+            self.name, self.event_title, self.held_count, self.sold_count, self.held, self.sold
+        )
+    }
+}
+
+/// A pool sells again, with counters that are what was found.
+#[derive(Debug, Serialize)]
+pub struct PoolResumed {
+    pub(crate) pool_id: CapacityPoolId,
+    pub(crate) event_id: EventId,
+    pub(crate) event_title: String,
+    /// The pool's name, or that of the ticket type it belongs to.
+    pub(crate) name: String,
+    pub(crate) held: i32,
+    pub(crate) sold: i32,
+}
+
+impl Change for PoolResumed {
+    const KIND: &'static str = "pool.resumed";
+    fn subject(&self) -> Subject {
+        self.pool_id.into()
+    }
+    fn summary(&self) -> String {
+        format!(
+            "Puts {:?} of {:?} on sale again, with {} held and {} sold",
+            self.name, self.event_title, self.held, self.sold
+        )
+    }
+}

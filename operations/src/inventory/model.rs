@@ -30,6 +30,8 @@ pub(crate) struct Pool {
     pub(crate) held_count: i32,
     pub(crate) sold_count: i32,
     pub(crate) blocked_count: i32,
+    /// Whether it sells nothing, because its counters did not add up.
+    pub(crate) is_stopped: bool,
 }
 
 impl Pool {
@@ -43,6 +45,16 @@ impl Pool {
     /// The name it shows to people; empty for the pool of one ticket type alone.
     pub(crate) fn label(&self) -> &str {
         self.name.as_ref().map_or("", Name::as_str)
+    }
+
+    /// The shortage, if so many places cannot be had. Nothing is promised otherwise.
+    pub(crate) fn lacks(&self, count: i32) -> Option<Shortage> {
+        let left = self.left().unwrap_or(i32::MAX);
+        (self.is_stopped || left < count).then_some(Shortage {
+            pool_id: self.id,
+            left,
+            is_stopped: self.is_stopped,
+        })
     }
 
     pub(crate) fn left(&self) -> Option<i32> {
@@ -89,7 +101,7 @@ pub(crate) enum Step {
 
 impl Step {
     /// What happens to the held and to the sold counter when `count` places make this step.
-    pub(super) fn deltas(self, count: i32) -> (i32, i32) {
+    fn deltas(self, count: i32) -> (i32, i32) {
         match self {
             Self::Hold => (count, 0),
             Self::Sell => (0, count),
@@ -100,9 +112,71 @@ impl Step {
     }
 }
 
+/// What is to happen to the counters of pools at once, in the order in which pools are locked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Moves(BTreeMap<CapacityPoolId, (i32, i32)>);
+
+impl Moves {
+    /// Places that all make the same step.
+    pub(crate) fn of(step: Step, places: &Places) -> Self {
+        let mut moves = Self::default();
+        moves.add(step, places);
+        moves
+    }
+
+    /// And places that make another.
+    pub(crate) fn add(&mut self, step: Step, places: &Places) {
+        for (&pool_id, &count) in places {
+            let (held, sold) = step.deltas(count);
+            let sum = self.0.entry(pool_id).or_default();
+            *sum = (sum.0.saturating_add(held), sum.1.saturating_add(sold));
+        }
+    }
+
+    /// Each pool with what is added to its held and to its sold counter.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (CapacityPoolId, i32, i32)> {
+        self.0.iter().map(|(&id, &(held, sold))| (id, held, sold))
+    }
+}
+
 /// A pool has fewer places left than were asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shortage {
     pub(crate) pool_id: CapacityPoolId,
     pub(crate) left: i32,
+    /// Whether it sells nothing at all, whatever is left.
+    pub(crate) is_stopped: bool,
+}
+
+/// The counters of a pool, and what its orders, holds and tickets add up to.
+#[derive(Debug, Clone)]
+pub(crate) struct Recount {
+    pub(crate) pool_id: CapacityPoolId,
+    pub(crate) event_id: EventId,
+    pub(crate) event_title: String,
+    /// The pool's name, or that of the ticket type it belongs to.
+    pub(crate) name: String,
+    pub(crate) capacity: Option<i32>,
+    pub(crate) blocked_count: i32,
+    pub(crate) held_count: i32,
+    pub(crate) sold_count: i32,
+    /// Places of live holds and of orders that are not paid.
+    pub(crate) held: i32,
+    /// Valid tickets.
+    pub(crate) sold: i32,
+    pub(crate) is_stopped: bool,
+}
+
+impl Recount {
+    pub(crate) fn is_right(&self) -> bool {
+        (self.held_count, self.sold_count) == (self.held, self.sold)
+    }
+
+    /// Places that are taken beyond the capacity, by the rows.
+    pub(crate) fn over(&self) -> i32 {
+        let taken = self.held.saturating_add(self.sold);
+        let taken = taken.saturating_add(self.blocked_count);
+        self.capacity
+            .map_or(0, |capacity| taken.saturating_sub(capacity).max(0))
+    }
 }

@@ -3,7 +3,7 @@
 use domain::{CapacityPoolId, Cx, EventId, Name, TicketTypeId};
 use sqlx::PgConnection;
 
-use super::model::{Places, Pool, Sharer, Shortage, Step};
+use super::model::{Moves, Places, Pool, Recount, Sharer, Shortage, Step};
 
 /// Pools by their ids.
 pub(crate) async fn pools(
@@ -12,7 +12,8 @@ pub(crate) async fn pools(
 ) -> sqlx::Result<Vec<Pool>> {
     sqlx::query_as!(
         Pool,
-        "select id, name, capacity, held_count, sold_count, blocked_count from capacity_pool where id = any($1)",
+        r#"select id, name, capacity, held_count, sold_count, blocked_count, stopped_at is not null as "is_stopped!"
+           from capacity_pool where id = any($1)"#,
         ids as _
     )
     .fetch_all(conn)
@@ -23,8 +24,8 @@ pub(crate) async fn pools(
 pub(crate) async fn shared(conn: &mut PgConnection, event_id: EventId) -> sqlx::Result<Vec<Pool>> {
     sqlx::query_as!(
         Pool,
-        "select id, name, capacity, held_count, sold_count, blocked_count from capacity_pool
-         where event_id = $1 and name is not null order by lower(name)",
+        r#"select id, name, capacity, held_count, sold_count, blocked_count, stopped_at is not null as "is_stopped!"
+           from capacity_pool where event_id = $1 and name is not null order by lower(name)"#,
         event_id as _
     )
     .fetch_all(conn)
@@ -96,20 +97,17 @@ async fn remove_unused(conn: &mut PgConnection, id: CapacityPoolId) -> sqlx::Res
 /// Call it as late as possible: from here to the commit everybody else who wants the pool waits.
 pub(crate) async fn move_places(
     conn: &mut PgConnection,
-    step: Step,
-    places: &Places,
+    moves: &Moves,
 ) -> sqlx::Result<Result<(), Shortage>> {
-    for (&pool_id, &count) in places {
-        let (held, sold) = step.deltas(count);
+    for (pool_id, held, sold) in moves.iter() {
         if !shift(conn, pool_id, held, sold).await? {
-            let left = left(conn, pool_id).await?;
-            return Ok(Err(Shortage { pool_id, left }));
+            return Ok(Err(shortage(conn, pool_id).await?));
         }
     }
     Ok(Ok(()))
 }
 
-/// Changes the counters of a pool; returns false when it has too few places left.
+/// Changes the counters of a pool; returns false when it has too few places left, or sells nothing.
 async fn shift(
     conn: &mut PgConnection,
     id: CapacityPoolId,
@@ -119,7 +117,8 @@ async fn shift(
     let done = sqlx::query!(
         "update capacity_pool set held_count = held_count + $2, sold_count = sold_count + $3
          where id = $1
-           and ($2::integer + $3::integer <= 0 or capacity is null or held_count + sold_count + blocked_count + $2 + $3 <= capacity)",
+           and ($2::integer + $3::integer <= 0
+                or stopped_at is null and (capacity is null or held_count + sold_count + blocked_count + $2 + $3 <= capacity))",
         id as _,
         held,
         sold
@@ -135,7 +134,7 @@ pub(crate) async fn move_taken(
     step: Step,
     places: &Places,
 ) -> sqlx::Result<()> {
-    let moved = move_places(conn, step, places).await?;
+    let moved = move_places(conn, &Moves::of(step, places)).await?;
     // The counters are at least what their rows say (a test reconciles them); the pool cannot be gone either.
     moved.map_err(|_| sqlx::Error::RowNotFound)
 }
@@ -184,8 +183,7 @@ pub(crate) async fn join(
     if shift(conn, pool_id, sharer.held, sharer.sold).await? {
         return Ok(Ok(()));
     }
-    let left = left(conn, pool_id).await?;
-    Ok(Err(Shortage { pool_id, left }))
+    Ok(Err(shortage(conn, pool_id).await?))
 }
 
 /// Takes a ticket type, whose event is locked, and what was taken of it out of a shared pool. The last one takes the
@@ -216,14 +214,96 @@ pub(crate) async fn capacity(
         .await
 }
 
-async fn left(conn: &mut PgConnection, id: CapacityPoolId) -> sqlx::Result<i32> {
-    let left = sqlx::query_scalar!(
-        "select greatest(capacity - held_count - sold_count - blocked_count, 0) from capacity_pool where id = $1",
+/// Why places of a pool cannot be had.
+async fn shortage(conn: &mut PgConnection, pool_id: CapacityPoolId) -> sqlx::Result<Shortage> {
+    let pool = pools(conn, &[pool_id]).await?.pop();
+    Ok(Shortage {
+        pool_id,
+        left: pool.as_ref().and_then(Pool::left).unwrap_or(0),
+        is_stopped: pool.is_some_and(|pool| pool.is_stopped),
+    })
+}
+
+/// The counters of all pools of events, each with what its rows add up to. One statement, so that both are of the same
+/// moment: whoever changes the one changes the other in the same transaction.
+pub(crate) async fn recount(
+    conn: &mut PgConnection,
+    events: &[EventId],
+) -> sqlx::Result<Vec<Recount>> {
+    sqlx::query_as!(
+        Recount,
+        r#"with held as (
+             select ticket_type_id, sum(quantity) as count from (
+               select i.ticket_type_id, i.quantity from order_item i join orders o on o.id = i.order_id
+               where o.event_id = any($1) and o.status = 'pending'
+               union all
+               select i.ticket_type_id, i.quantity from hold_item i join hold on hold.id = i.hold_id
+               where hold.event_id = any($1) and hold.status = 'live') as taken
+             group by ticket_type_id),
+           sold as (
+             select ticket_type_id, count(*) as count from ticket
+             where event_id = any($1) and status = 'valid' group by ticket_type_id),
+           draws as (
+             select id as ticket_type_id, pool_id from ticket_type where event_id = any($1)
+             union all
+             select ticket_type_id, pool_id from ticket_type_pool where event_id = any($1))
+           select p.id as pool_id, p.event_id, event.title as event_title,
+             coalesce(p.name, (select name from ticket_type t where t.pool_id = p.id), '') as "name!",
+             p.capacity, p.blocked_count, p.held_count, p.sold_count, p.stopped_at is not null as "is_stopped!",
+             coalesce(sum(held.count), 0)::integer as "held!", coalesce(sum(sold.count), 0)::integer as "sold!"
+           from capacity_pool p join event on event.id = p.event_id
+             left join draws on draws.pool_id = p.id
+             left join held on held.ticket_type_id = draws.ticket_type_id
+             left join sold on sold.ticket_type_id = draws.ticket_type_id
+           where p.event_id = any($1)
+           group by p.id, event.title
+           order by p.id"#,
+        events as _
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Stops the sales of a pool; returns false when they were stopped already.
+pub(crate) async fn stop(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    id: CapacityPoolId,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "update capacity_pool set stopped_at = $2 where id = $1 and stopped_at is null",
+        id as _,
+        cx.now as _
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Sets the counters of a pool, whose event is locked, to what its rows add up to, and lets it sell again.
+pub(crate) async fn resume(conn: &mut PgConnection, recount: &Recount) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update capacity_pool set held_count = $2, sold_count = $3, stopped_at = null where id = $1",
+        recount.pool_id as _,
+        recount.held,
+        recount.sold
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The event of a pool.
+pub(crate) async fn event_of(
+    conn: &mut PgConnection,
+    id: CapacityPoolId,
+) -> sqlx::Result<Option<EventId>> {
+    sqlx::query_scalar!(
+        r#"select event_id as "event_id: EventId" from capacity_pool where id = $1"#,
         id as _
     )
     .fetch_optional(conn)
-    .await?;
-    Ok(left.flatten().unwrap_or(0))
+    .await
 }
 
 #[cfg(test)]

@@ -72,8 +72,9 @@ impl Operation for ConfirmPayment {
         let items = sql::items(tx.conn(), order.id).await?;
         let reference = self.reference.as_ref().map(Name::as_str);
         sql::pay(tx.conn(), cx, &order, amount, reference, received_at).await?;
-        let new = model::tickets(&items);
-        tickets::issue(tx.conn(), cx, event.id, order.id, &new).await?;
+        let new = model::tickets(cx, &order, &items);
+        let new: Vec<_> = new.iter().collect();
+        tickets::issue(tx.conn(), cx.organization_id, &new).await?;
         sql::forget_attendees(tx.conn(), order.id).await?;
         let answer = ConfirmedPayment {
             order: detail(tx.conn(), cx, order.id).await?,

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::{
-    model::{Order, OrderRow},
+    model::{ItemRow, Order, OrderRow},
     sql,
 };
 use crate::{
     lookup::LookupError,
-    tickets::{self, Ticket},
+    tickets::{self, Ticket, TicketRow},
 };
 
 /// One line of an order.
@@ -95,29 +95,52 @@ pub(super) async fn detail_of(
     row: OrderRow,
 ) -> Result<OrderDetail, LookupError> {
     let items = sql::items(conn, row.id).await?;
-    let items = items.into_iter().map(|item| OrderItem {
-        id: item.id,
-        ticket_type_id: item.ticket_type_id,
-        name: item.name,
-        quantity: item.quantity,
-        unit_price: Money::new(item.unit_amount, row.currency),
-    });
-    let mut payments = sql::payments(conn, row.id).await?;
-    if !cx.may(Permission::AttendeesPersonal) {
-        // A bank transfer names whoever sent it.
-        for payment in &mut payments {
-            payment.reference = None;
-        }
-    }
     let tickets = tickets::of_order(conn, row.id).await?;
     Ok(OrderDetail {
-        order: row.seen(cx),
-        items: items.collect(),
-        payments,
+        payments: sql::payments(conn, row.id).await?,
         refunds: sql::refunds(conn, row.id).await?,
-        tickets: tickets.into_iter().map(|ticket| ticket.seen(cx)).collect(),
-        note: row.note.filter(|_| cx.may(Permission::AttendeesPersonal)),
-        cancelled_at: row.cancelled_at,
-        cancellation_reason: row.cancellation_reason,
-    })
+        ..OrderDetail::new(cx, &row, &items, tickets)
+    }
+    .seen(cx))
+}
+
+impl OrderDetail {
+    /// An order that nothing was paid for or given back of yet.
+    pub(super) fn new(
+        cx: &Cx,
+        row: &OrderRow,
+        items: &[ItemRow],
+        tickets: impl IntoIterator<Item = TicketRow>,
+    ) -> Self {
+        let items = items.iter().map(|item| OrderItem {
+            id: item.id,
+            ticket_type_id: item.ticket_type_id,
+            name: item.name.clone(),
+            quantity: item.quantity,
+            unit_price: Money::new(item.unit_amount, row.currency),
+        });
+        let tickets = tickets.into_iter().map(|ticket| ticket.seen(cx));
+        Self {
+            order: row.seen(cx),
+            items: items.collect(),
+            payments: Vec::new(),
+            refunds: Vec::new(),
+            tickets: tickets.collect(),
+            note: row.note.clone(),
+            cancelled_at: row.cancelled_at,
+            cancellation_reason: row.cancellation_reason.clone(),
+        }
+        .seen(cx)
+    }
+
+    /// Without what the caller may not see: a bank transfer names whoever sent it, a note whoever it likes.
+    fn seen(mut self, cx: &Cx) -> Self {
+        if !cx.may(Permission::AttendeesPersonal) {
+            self.note = None;
+            for payment in &mut self.payments {
+                payment.reference = None;
+            }
+        }
+        self
+    }
 }

@@ -13,7 +13,7 @@ use store::StoreError;
 use super::{
     detail::OrderDetail,
     place_order_error::PlaceOrderError,
-    placing::{Draft, Origin},
+    placing::{self, Draft, Origin},
 };
 use crate::{
     App, Effect, Operation,
@@ -21,7 +21,7 @@ use crate::{
     faults::EVENT_CLOSED,
     lookup::LookupError,
     organizations,
-    ticket_types::{self, Basket, BasketError, Line},
+    ticket_types::{self, Basket, BasketError, Left, Line},
     tickets::{self, Attendee},
 };
 
@@ -106,9 +106,11 @@ impl Operation for IssueTickets {
             total: Money::zero(event.currency),
         };
         let note = format!("Complimentary: {}", self.reason);
+        Left::of(&offers)
+            .take(&basket)
+            .map_err(PlaceOrderError::from)?;
         let draft = Draft {
             event: &event,
-            offers: &offers,
             basket,
             attendees: vec![self.attendees()],
             origin: Origin::Free,
@@ -117,7 +119,7 @@ impl Operation for IssueTickets {
             note: Some(&note),
             is_complimentary: true,
         };
-        let (change, order) = draft.write(&mut tx).await?;
+        let (change, order) = placing::place(&mut tx, &offers, draft.order(cx)).await?;
         let answer = IssuedTickets { order, warnings };
         Ok(tx.commit(change, answer).await?)
     }

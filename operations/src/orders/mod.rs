@@ -40,3 +40,5 @@ pub(crate) use sql::{Totals, totals};
 mod tests;
 #[cfg(test)]
 mod tests_of_holds;
+#[cfg(test)]
+mod tests_of_sharing;

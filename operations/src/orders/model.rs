@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     people::{email_for, name_for},
-    tickets::{Attendee, NewTicket},
+    tickets::{Attendee, Bought, NewTicket},
 };
 
 domain::text_enum! {
@@ -153,18 +153,23 @@ pub(super) fn counts(items: &[ItemRow]) -> Vec<(TicketTypeId, i32)> {
     counts.collect()
 }
 
-/// The tickets that items bring: one per unit, those with a named attendee first.
-pub(super) fn tickets(items: &[ItemRow]) -> Vec<NewTicket> {
+/// The tickets that the items of an order bring: one per unit, those with a named attendee first.
+pub(super) fn tickets(cx: &Cx, order: &OrderRow, items: &[ItemRow]) -> Vec<NewTicket> {
+    let bought = Bought {
+        event_id: order.event_id,
+        event_title: &order.event_title,
+        order_id: order.id,
+        order_number: &order.number,
+    };
     let of_item = |item: &ItemRow| {
-        let (id, ticket_type_id) = (item.id, item.ticket_type_id);
         let quantity = usize::try_from(item.quantity).unwrap_or_default();
         let attendees = item.attendees.clone().into_iter();
         let padded = attendees.chain(std::iter::repeat_with(Attendee::default));
-        padded.take(quantity).map(move |attendee| NewTicket {
-            order_item_id: id,
-            ticket_type_id,
-            attendee,
-        })
+        let line = (item.id, item.ticket_type_id, item.name.as_str());
+        let issued = padded.take(quantity);
+        issued
+            .map(|attendee| NewTicket::of(cx, &bought, line, attendee))
+            .collect::<Vec<_>>()
     };
     items.iter().flat_map(of_item).collect()
 }

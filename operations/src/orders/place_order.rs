@@ -1,21 +1,26 @@
 //! `place_order`: a buyer's purchase.
 
+use std::collections::HashMap;
+
 use domain::{
     Cx, EmailAddress, EventId, HoldId, LongText, Name, Permission, Reference, TicketTypeId,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use store::Part;
 
 use super::{
     detail::OrderDetail,
     place_order_error::PlaceOrderError,
-    placing::{Draft, Origin},
+    placing::{self, Draft, New, Origin},
 };
 use crate::{
-    App, Effect, Operation, events,
-    holds::{self, HoldStatus},
-    ticket_types::{self, Basket, BasketError, Offer, Pick},
+    App, Effect, Operation,
+    events::{self, Event},
+    holds::{self, HoldRow, HoldStatus},
+    ticket_types::{self, Basket, BasketError, Left, Offer, Pick},
     tickets::Attendee,
+    together::{self, Apart, Counters, Outcome, Together, Waiting},
 };
 
 /// Place an order for a buyer, at present prices or those of a hold. A free order is paid at once and its tickets are
@@ -85,14 +90,150 @@ impl Operation for PlaceOrder {
 
     async fn run(self, app: &App, cx: &Cx) -> Result<PlacedOrder, PlaceOrderError> {
         self.check_shape()?;
-        match self.place(app, cx).await {
+        let event = events::id_of(app, cx, &self.event).await?;
+        match together::serve(app, cx, event, &self).await {
             Err(PlaceOrderError::Basket(BasketError::SoldOut { .. }))
-                if self.frees_expired(app, cx).await? =>
+                if holds::free_expired(app, cx, event).await? =>
             {
-                self.place(app, cx).await
+                together::serve(app, cx, event, &self).await
             }
             outcome => outcome,
         }
+    }
+}
+
+impl Together for PlaceOrder {
+    type Answer = PlacedOrder;
+    type Error = PlaceOrderError;
+
+    fn counters(app: &App) -> &Counters<Self> {
+        app.orders()
+    }
+
+    async fn alone(
+        &self,
+        app: &App,
+        cx: &Cx,
+        event: EventId,
+    ) -> Result<PlacedOrder, PlaceOrderError> {
+        let mut tx = app.store().write(cx).await?;
+        // Shared until the commit: neither the event's state nor a price can change under the order.
+        let event = events::share(tx.conn(), cx, &event.into()).await?;
+        let offers = ticket_types::offers(tx.conn(), event.id).await?;
+        let ids: Vec<HoldId> = self.hold.into_iter().collect();
+        let mut sale = Sale {
+            event: &event,
+            offers: &offers,
+            holds: holds::lock_all(tx.conn(), &ids).await?,
+            left: Left::of(&offers),
+        };
+        let new = sale.order(cx, self)?;
+        let (change, order) = placing::place(&mut tx, &offers, new).await?;
+        Ok(tx.commit(change, PlacedOrder::of(order)).await?)
+    }
+
+    async fn together(
+        app: &App,
+        event: EventId,
+        waiting: &[Waiting<Self>],
+    ) -> Result<Vec<Outcome<Self>>, Apart> {
+        let mut tx = app.store().write_together(&waiting[0].cx).await?;
+        let event = together::share(tx.conn(), &waiting[0].cx, event).await?;
+        let offers = ticket_types::offers(tx.conn(), event.id).await?;
+        let ids: Vec<HoldId> = waiting.iter().filter_map(|w| w.wanted.hold).collect();
+        let mut sale = Sale {
+            event: &event,
+            offers: &offers,
+            holds: holds::lock_all(tx.conn(), &ids).await?,
+            left: Left::of(&offers),
+        };
+        let ordered = |Waiting { cx, wanted, .. }: &Waiting<Self>| sale.order(cx, wanted);
+        let outcomes: Vec<Result<New, PlaceOrderError>> = waiting.iter().map(ordered).collect();
+        let new = together::done(waiting, &outcomes);
+        if !new.is_empty() {
+            if !placing::write(tx.conn(), &new).await? {
+                return Err(Apart::OneByOne);
+            }
+            let parts = new
+                .iter()
+                .map(|&(cx, new)| Part::new(cx, new.changes(), &PlacedOrder::of(new.seen(cx))));
+            let parts: Vec<Part<'_>> = parts.collect();
+            tx.record(&parts).await?;
+            let taken = placing::take(tx.conn(), &offers, &new).await?;
+            // Somebody outside was faster.
+            taken.map_err(|_| Apart::OneByOne)?;
+            tx.commit(&parts).await?;
+        }
+        let pairs = waiting.iter().zip(outcomes);
+        let seen = pairs
+            .map(|(waiting, outcome)| outcome.map(|new| PlacedOrder::of(new.seen(&waiting.cx))));
+        Ok(seen.collect())
+    }
+}
+
+impl PlacedOrder {
+    fn of(order: OrderDetail) -> Self {
+        let payment_instructions = order.order.open.map(|open| {
+            let number = &order.order.number;
+            format!(
+                "Pay {open} to the organizer and give the order number {number} as the reference. \
+                 The places are held until then."
+            )
+        });
+        Self {
+            order,
+            payment_instructions,
+        }
+    }
+}
+
+/// What orders of an event are made of while its row is shared.
+struct Sale<'a> {
+    event: &'a Event,
+    offers: &'a [Offer],
+    /// Those that are ordered, locked.
+    holds: HashMap<HoldId, (HoldRow, Basket)>,
+    left: Left<'a>,
+}
+
+impl Sale<'_> {
+    /// An order, if it can be placed beside those that were made before.
+    fn order(&mut self, cx: &Cx, wanted: &PlaceOrder) -> Result<New, PlaceOrderError> {
+        let (basket, origin) = match wanted.hold {
+            None => {
+                let basket = Basket::fill(cx, self.event, self.offers, &wanted.picks())?;
+                self.left.take(&basket)?;
+                (basket, Origin::Free)
+            }
+            Some(id) => (self.held(id, wanted)?, Origin::Hold(id)),
+        };
+        let attendees = wanted.items.iter().map(|item| item.attendees.clone());
+        let draft = Draft {
+            event: self.event,
+            basket,
+            attendees: attendees.collect(),
+            origin,
+            buyer_name: wanted.buyer.name.as_str(),
+            buyer_email: &wanted.buyer.email,
+            note: wanted.note.as_ref().map(LongText::as_str),
+            is_complimentary: false,
+        };
+        Ok(draft.order(cx))
+    }
+
+    /// What a hold holds, which nobody else can order from now on.
+    fn held(&mut self, id: HoldId, wanted: &PlaceOrder) -> Result<Basket, PlaceOrderError> {
+        ticket_types::on_sale(self.event)?;
+        let (hold, basket) = self.holds.get_mut(&id).ok_or_else(|| holds::missing(id))?;
+        if hold.event_id != self.event.id {
+            return Err(PlaceOrderError::HoldElsewhere(self.event.title.clone()));
+        }
+        if hold.status != HoldStatus::Live {
+            return Err(PlaceOrderError::HoldEnded(hold.status));
+        }
+        wanted.check_held(self.offers, basket)?;
+        hold.status = HoldStatus::Ordered;
+        Ok(basket.clone())
     }
 }
 
@@ -121,66 +262,6 @@ impl PlaceOrder {
             }
         }
         Ok(())
-    }
-
-    /// Whether holds of the event had run out, and their places are free now.
-    async fn frees_expired(&self, app: &App, cx: &Cx) -> Result<bool, PlaceOrderError> {
-        let event = {
-            let mut tx = app.store().read(cx).await?;
-            events::resolve(tx.conn(), cx, &self.event).await?.id
-        };
-        Ok(holds::free_expired(app, cx, event).await?)
-    }
-
-    async fn place(&self, app: &App, cx: &Cx) -> Result<PlacedOrder, PlaceOrderError> {
-        let mut tx = app.store().write(cx).await?;
-        // Shared until the commit: neither the event's state nor a price can change under the order.
-        let event = events::share(tx.conn(), cx, &self.event).await?;
-        let offers = ticket_types::offers(tx.conn(), event.id).await?;
-        let (basket, origin) = match self.hold {
-            None => {
-                let basket = Basket::fill(cx, &event, &offers, &self.picks())?;
-                (basket, Origin::Free)
-            }
-            Some(id) => {
-                ticket_types::on_sale(&event)?;
-                let hold = holds::lock(tx.conn(), id).await?;
-                if hold.event_id != event.id {
-                    return Err(PlaceOrderError::HoldElsewhere(event.title));
-                }
-                if hold.status != HoldStatus::Live {
-                    return Err(PlaceOrderError::HoldEnded(hold.status));
-                }
-                let basket = holds::basket(tx.conn(), &hold).await?;
-                self.check_held(&offers, &basket)?;
-                (basket, Origin::Hold(id))
-            }
-        };
-        let attendees = self.items.iter().map(|item| item.attendees.clone());
-        let draft = Draft {
-            event: &event,
-            offers: &offers,
-            basket,
-            attendees: attendees.collect(),
-            origin,
-            buyer_name: self.buyer.name.as_str(),
-            buyer_email: &self.buyer.email,
-            note: self.note.as_ref().map(LongText::as_str),
-            is_complimentary: false,
-        };
-        let (change, order) = draft.write(&mut tx).await?;
-        let payment_instructions = order.order.open.map(|open| {
-            let number = &order.order.number;
-            format!(
-                "Pay {open} to the organizer and give the order number {number} as the reference. \
-                 The places are held until then."
-            )
-        });
-        let answer = PlacedOrder {
-            order,
-            payment_instructions,
-        };
-        Ok(tx.commit(change, answer).await?)
     }
 
     /// Checks that what is ordered, if it was said at all, is what is held.

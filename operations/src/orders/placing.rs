@@ -1,24 +1,23 @@
-//! What placing an order and giving tickets away have in common: rows first, the contended pools last.
+//! What placing orders and giving tickets away have in common: rows first, the contended pools last.
 
-use domain::{Cx, EmailAddress, HoldId, OrderId, OrderItemId};
+use domain::{Cx, EmailAddress, HoldId, OrderId, OrderItemId, Recorded, Untrusted};
 use sqlx::PgConnection;
 use store::WriteTx;
 
 use super::{
     changes::{OrderPaid, OrderPlaced},
-    detail::{OrderDetail, detail},
-    model::{self, ItemRow, OrderStatus},
+    detail::OrderDetail,
+    model::{self, ItemRow, OrderRow, OrderStatus},
     number::OrderNumber,
     place_order_error::PlaceOrderError,
-    sql::{self, NewOrder},
+    sql,
 };
 use crate::{
     events::Event,
     holds,
-    inventory::{self, Step},
-    lookup::LookupError,
+    inventory::{self, Moves, Shortage, Step},
     ticket_types::{Basket, Line, Offer},
-    tickets::{self, Attendee},
+    tickets::{self, Attendee, NewTicket},
 };
 
 /// Where an order has its places from.
@@ -30,10 +29,9 @@ pub(super) enum Origin {
     Hold(HoldId),
 }
 
-/// An order that is ready to be written.
+/// An order that is ready to be made.
 pub(super) struct Draft<'a> {
     pub(super) event: &'a Event,
-    pub(super) offers: &'a [Offer],
     pub(super) basket: Basket,
     /// Who was named for each line; lines without an entry name nobody.
     pub(super) attendees: Vec<Vec<Attendee>>,
@@ -45,71 +43,33 @@ pub(super) struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    /// Writes the order, and its tickets if there is nothing to pay; then takes the places. Whoever finds too few
-    /// left gives up the whole transaction.
-    pub(super) async fn write(
-        self,
-        tx: &mut WriteTx<'_>,
-    ) -> Result<(OrderPlaced, OrderDetail), PlaceOrderError> {
-        let cx = tx.cx();
-        if self.origin == Origin::Free {
-            self.basket.places(self.offers)?;
-        }
+    /// The order, and its tickets if there is nothing to pay. Nothing is written yet.
+    pub(super) fn order(self, cx: &Cx) -> New {
         let total = self.basket.total;
-        let ticket_count = self.basket.ticket_count();
-        let status = if total.is_zero() {
-            OrderStatus::Paid
-        } else {
-            OrderStatus::Pending
-        };
-        let order = NewOrder {
+        let is_paid = total.is_zero();
+        let row = OrderRow {
             id: cx.new_id::<OrderId>(),
-            event_id: self.event.id,
-            status,
-            buyer_name: self.buyer_name,
-            buyer_email: self.buyer_email,
-            total,
-            ticket_count,
-            note: self.note,
-        };
-        let number = insert(tx.conn(), cx, &order).await?;
-        let mut items = self.items(cx);
-        let new = model::tickets(&items);
-        if status == OrderStatus::Paid {
-            // The tickets say who holds them; there is nothing to remember until they are issued.
-            for item in &mut items {
-                item.attendees.clear();
-            }
-        }
-        for item in &items {
-            sql::insert_item(tx.conn(), cx, &order, item).await?;
-        }
-        if status == OrderStatus::Paid {
-            tickets::issue(tx.conn(), cx, self.event.id, order.id, &new).await?;
-            tx.also(&OrderPaid {
-                order_id: order.id,
-                event_id: self.event.id,
-                event_title: self.event.title.clone(),
-                number: number.to_string(),
-                amount: total,
-                tickets_issued: ticket_count,
-            });
-        }
-        let answer = detail(tx.conn(), cx, order.id).await?;
-        self.take(tx, order.id, status).await?;
-        let change = OrderPlaced {
-            order_id: order.id,
+            number: OrderNumber::generate(cx).to_string(),
+            status: if is_paid {
+                OrderStatus::Paid
+            } else {
+                OrderStatus::Pending
+            },
             event_id: self.event.id,
             event_title: self.event.title.clone(),
-            number: number.to_string(),
-            ticket_count,
-            total,
-            is_complimentary: self.is_complimentary,
+            buyer_name: Untrusted::new(self.buyer_name),
+            buyer_email: self.buyer_email.clone(),
+            currency: total.currency,
+            total_amount: total.amount,
+            paid_amount: 0,
+            refunded_amount: 0,
+            ticket_count: self.basket.ticket_count(),
+            note: self.note.map(Untrusted::new),
+            placed_at: cx.now,
+            paid_at: is_paid.then_some(cx.now),
+            cancelled_at: None,
+            cancellation_reason: None,
         };
-        Ok((change, answer))
-    }
-
-    fn items(&self, cx: &Cx) -> Vec<ItemRow> {
         let item = |(index, line): (usize, &Line)| ItemRow {
             id: cx.new_id::<OrderItemId>(),
             ticket_type_id: line.ticket_type_id,
@@ -118,51 +78,163 @@ impl Draft<'_> {
             unit_amount: line.unit_amount,
             attendees: self.attendees.get(index).cloned().unwrap_or_default(),
         };
-        self.basket.lines.iter().enumerate().map(item).collect()
-    }
-
-    /// Takes the places: free ones, if there are enough, or those of the hold.
-    async fn take(
-        &self,
-        tx: &mut WriteTx<'_>,
-        order_id: OrderId,
-        status: OrderStatus,
-    ) -> Result<(), PlaceOrderError> {
-        let cx = tx.cx();
-        let is_paid = status == OrderStatus::Paid;
-        match self.origin {
-            Origin::Free => {
-                let step = if is_paid { Step::Sell } else { Step::Hold };
-                let places = self.basket.places(self.offers)?;
-                let moved = inventory::move_places(tx.conn(), step, &places).await?;
-                let sold_out = |shortage| self.basket.sold_out(self.offers, &places, shortage);
-                moved.map_err(sold_out)?;
-            }
-            Origin::Hold(id) => {
-                holds::order(tx.conn(), cx, id, order_id).await?;
-                if is_paid {
-                    let counts = self.basket.counts();
-                    let places = inventory::places_of(tx.conn(), &counts).await?;
-                    inventory::move_taken(tx.conn(), Step::SellHeld, &places).await?;
-                }
+        let mut items: Vec<ItemRow> = self.basket.lines.iter().enumerate().map(item).collect();
+        let mut tickets = Vec::new();
+        if is_paid {
+            tickets = model::tickets(cx, &row, &items);
+            // The tickets say who holds them; there is nothing to remember until they are issued.
+            for item in &mut items {
+                item.attendees.clear();
             }
         }
-        Ok(())
+        New {
+            row,
+            items,
+            tickets,
+            basket: self.basket,
+            origin: self.origin,
+            is_complimentary: self.is_complimentary,
+        }
     }
 }
 
-/// Adds the order under a number that is free.
-async fn insert(
-    conn: &mut PgConnection,
-    cx: &Cx,
-    order: &NewOrder<'_>,
-) -> Result<OrderNumber, LookupError> {
-    // Of a thousand million numbers, one is free long before the attempts run out.
-    for _ in 0..20 {
-        let number = OrderNumber::generate(cx);
-        if sql::insert(conn, cx, order, &number).await? {
-            return Ok(number);
+/// A new order with all that belongs to it.
+pub(super) struct New {
+    row: OrderRow,
+    items: Vec<ItemRow>,
+    /// None while it is to be paid.
+    tickets: Vec<NewTicket>,
+    basket: Basket,
+    origin: Origin,
+    is_complimentary: bool,
+}
+
+impl New {
+    fn is_paid(&self) -> bool {
+        self.row.status == OrderStatus::Paid
+    }
+
+    /// As the caller may see it.
+    pub(super) fn seen(&self, cx: &Cx) -> OrderDetail {
+        let tickets = self.tickets.iter().map(|ticket| ticket.row.clone());
+        OrderDetail::new(cx, &self.row, &self.items, tickets)
+    }
+
+    fn placed(&self) -> OrderPlaced {
+        OrderPlaced {
+            order_id: self.row.id,
+            event_id: self.row.event_id,
+            event_title: self.row.event_title.clone(),
+            number: self.row.number.clone(),
+            ticket_count: self.row.ticket_count,
+            total: self.row.total(),
+            is_complimentary: self.is_complimentary,
         }
     }
-    Err(sqlx::Error::RowNotFound.into())
+
+    fn paid(&self) -> Option<OrderPaid> {
+        self.is_paid().then(|| OrderPaid {
+            order_id: self.row.id,
+            event_id: self.row.event_id,
+            event_title: self.row.event_title.clone(),
+            number: self.row.number.clone(),
+            amount: self.row.total(),
+            tickets_issued: self.row.ticket_count,
+        })
+    }
+
+    /// What is recorded of it.
+    pub(super) fn changes(&self) -> Vec<Recorded> {
+        let paid = self.paid().map(|paid| Recorded::of(&paid));
+        let placed = Recorded::of(&self.placed());
+        [placed].into_iter().chain(paid).collect()
+    }
+
+    fn renumber(&mut self, cx: &Cx) {
+        self.row.number = OrderNumber::generate(cx).to_string();
+        for ticket in &mut self.tickets {
+            ticket.row.order_number.clone_from(&self.row.number);
+        }
+    }
+}
+
+/// Writes an order of its own; then takes the places. Whoever finds too few left gives up the whole transaction.
+pub(super) async fn place(
+    tx: &mut WriteTx<'_>,
+    offers: &[Offer],
+    mut new: New,
+) -> Result<(OrderPlaced, OrderDetail), PlaceOrderError> {
+    let cx = tx.cx();
+    // Of a thousand million numbers, one is free long before the attempts run out.
+    for attempt in 0.. {
+        if write(tx.conn(), &[(cx, &new)]).await? {
+            break;
+        }
+        if attempt == 20 {
+            return Err(sqlx::Error::RowNotFound.into());
+        }
+        new.renumber(cx);
+    }
+    let taken = take(tx.conn(), offers, &[(cx, &new)]).await?;
+    taken.map_err(|shortage| {
+        let places = new.basket.places(offers);
+        new.basket.sold_out(offers, &places, shortage)
+    })?;
+    if let Some(paid) = new.paid() {
+        tx.also(&paid);
+    }
+    Ok((new.placed(), new.seen(cx)))
+}
+
+/// Writes new orders of one organization with all that belongs to them; returns false when a number was taken, and what
+/// was written of that order is then useless.
+pub(super) async fn write(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx::Result<bool> {
+    let rows: Vec<_> = new.iter().map(|&(cx, new)| (cx, &new.row)).collect();
+    if sql::insert(conn, &rows).await? < rows.len() {
+        return Ok(false);
+    }
+    let Some(organization_id) = new.first().map(|(cx, _)| cx.organization_id) else {
+        return Ok(true);
+    };
+    let items: Vec<_> = new
+        .iter()
+        .flat_map(|(_, new)| new.items.iter().map(|item| (&new.row, item)))
+        .collect();
+    sql::insert_items(conn, organization_id, &items).await?;
+    let issued: Vec<_> = new.iter().flat_map(|(_, new)| &new.tickets).collect();
+    tickets::issue(conn, organization_id, &issued).await?;
+    let ordered: Vec<_> = new
+        .iter()
+        .filter_map(|&(cx, new)| match new.origin {
+            Origin::Free => None,
+            Origin::Hold(id) => Some((cx, id, new.row.id)),
+        })
+        .collect();
+    holds::order(conn, &ordered).await?;
+    Ok(true)
+}
+
+/// Takes the places of new orders: free ones, if there are enough, or those of their holds.
+pub(super) async fn take(
+    conn: &mut PgConnection,
+    offers: &[Offer],
+    new: &[(&Cx, &New)],
+) -> sqlx::Result<Result<(), Shortage>> {
+    let mut moves = Moves::default();
+    let mut sold = Vec::new();
+    for (_, new) in new {
+        match new.origin {
+            Origin::Free if new.is_paid() => moves.add(Step::Sell, &new.basket.places(offers)),
+            Origin::Free => moves.add(Step::Hold, &new.basket.places(offers)),
+            Origin::Hold(_) if new.is_paid() => sold.extend(new.basket.counts()),
+            // The hold counted them already.
+            Origin::Hold(_) => {}
+        }
+    }
+    if !sold.is_empty() {
+        // What is held may be off the list of offers by now.
+        let places = inventory::places_of(conn, &sold).await?;
+        moves.add(Step::SellHeld, &places);
+    }
+    inventory::move_places(conn, &moves).await
 }

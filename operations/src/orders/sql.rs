@@ -1,7 +1,7 @@
 //! Every query on `orders`, `order_item`, `payment` and `refund`.
 
 use domain::{
-    Currency, Cx, EmailAddress, EventId, Money, OrderId, PageRequest, PaymentId, Reference,
+    Currency, Cx, EventId, Money, OrderId, OrganizationId, PageRequest, PaymentId, Reference,
     RefundId, Timestamp,
 };
 use sqlx::{PgConnection, types::Json};
@@ -167,71 +167,68 @@ pub(super) async fn list(
     .await
 }
 
-/// What a new row of `orders` needs.
-pub(super) struct NewOrder<'a> {
-    pub(super) id: OrderId,
-    pub(super) event_id: EventId,
-    pub(super) status: OrderStatus,
-    pub(super) buyer_name: &'a str,
-    pub(super) buyer_email: &'a EmailAddress,
-    pub(super) total: Money,
-    pub(super) ticket_count: i32,
-    pub(super) note: Option<&'a str>,
-}
-
-/// Adds an order under a number; returns false when another order has the number.
+/// Adds orders of one organization, each by whoever places it; how many, for those whose number another order has are
+/// left out.
 pub(super) async fn insert(
     conn: &mut PgConnection,
-    cx: &Cx,
-    order: &NewOrder<'_>,
-    number: &OrderNumber,
-) -> sqlx::Result<bool> {
-    let paid_at = (order.status == OrderStatus::Paid).then_some(cx.now);
+    new: &[(&Cx, &OrderRow)],
+) -> sqlx::Result<usize> {
+    let Some((cx, _)) = new.first() else {
+        return Ok(0);
+    };
+    let rows = || new.iter().map(|(_, row)| row);
     let done = sqlx::query!(
         "insert into orders (organization_id, id, event_id, number, status, buyer_name, buyer_email, currency,
            total_amount, ticket_count, note, placed_at, paid_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $12)
+         select $1, id, event_id, number, status, name, email, currency, total, count, note, placed_at, paid_at, placed_at
+         from unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
+                     $10::integer[], $11::text[], $12::timestamptz[], $13::timestamptz[])
+           as new (id, event_id, number, status, name, email, currency, total, count, note, placed_at, paid_at)
          on conflict on constraint orders_number_key do nothing",
         cx.organization_id as _,
-        order.id as _,
-        order.event_id as _,
-        number.as_str(),
-        order.status as _,
-        order.buyer_name,
-        order.buyer_email as _,
-        order.total.currency as _,
-        order.total.amount,
-        order.ticket_count,
-        order.note,
-        cx.now as _,
-        paid_at as _,
+        rows().map(|row| row.id).collect::<Vec<_>>() as _,
+        rows().map(|row| row.event_id).collect::<Vec<_>>() as _,
+        &rows().map(|row| row.number.clone()).collect::<Vec<_>>(),
+        &rows().map(|row| row.status.to_string()).collect::<Vec<_>>(),
+        rows().map(|row| row.buyer_name.clone()).collect::<Vec<_>>() as _,
+        rows().map(|row| row.buyer_email.clone()).collect::<Vec<_>>() as _,
+        &rows().map(|row| row.currency.to_string()).collect::<Vec<_>>(),
+        &rows().map(|row| row.total_amount).collect::<Vec<_>>(),
+        &rows().map(|row| row.ticket_count).collect::<Vec<_>>(),
+        rows().map(|row| row.note.clone()).collect::<Vec<_>>() as _,
+        rows().map(|row| row.placed_at).collect::<Vec<_>>() as _,
+        rows().map(|row| row.paid_at).collect::<Vec<_>>() as _,
     )
     .execute(conn)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
 }
 
-/// Adds a line to an order.
-pub(super) async fn insert_item(
+/// Adds lines of orders of one organization.
+pub(super) async fn insert_items(
     conn: &mut PgConnection,
-    cx: &Cx,
-    order: &NewOrder<'_>,
-    item: &ItemRow,
+    organization_id: OrganizationId,
+    new: &[(&OrderRow, &ItemRow)],
 ) -> sqlx::Result<()> {
+    let orders = || new.iter().map(|(order, _)| order);
+    let items = || new.iter().map(|(_, item)| item);
     sqlx::query!(
         "insert into order_item (organization_id, id, order_id, event_id, ticket_type_id, name, quantity, unit_amount,
            currency, attendees)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        cx.organization_id as _,
-        item.id as _,
-        order.id as _,
-        order.event_id as _,
-        item.ticket_type_id as _,
-        item.name,
-        item.quantity,
-        item.unit_amount,
-        order.total.currency as _,
-        Json(&item.attendees) as _,
+         select $1, id, order_id, event_id, type_id, name, quantity, amount, currency, attendees
+         from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::integer[], $8::bigint[], $9::text[],
+                     $10::jsonb[])
+           as new (id, order_id, event_id, type_id, name, quantity, amount, currency, attendees)",
+        organization_id as _,
+        items().map(|item| item.id).collect::<Vec<_>>() as _,
+        orders().map(|order| order.id).collect::<Vec<_>>() as _,
+        orders().map(|order| order.event_id).collect::<Vec<_>>() as _,
+        items().map(|item| item.ticket_type_id).collect::<Vec<_>>() as _,
+        &items().map(|item| item.name.clone()).collect::<Vec<_>>(),
+        &items().map(|item| item.quantity).collect::<Vec<_>>(),
+        &items().map(|item| item.unit_amount).collect::<Vec<_>>(),
+        &orders().map(|order| order.currency.to_string()).collect::<Vec<_>>(),
+        items().map(|item| Json(&item.attendees)).collect::<Vec<_>>() as _,
     )
     .execute(conn)
     .await?;
@@ -385,24 +382,12 @@ pub(crate) async fn totals(
     })
 }
 
-/// What does not add up: pools whose counters differ from the holds, orders and tickets that took their places, and orders
-/// whose sums differ from their payments and refunds. Empty when all is well.
+/// What does not add up beside the counters of pools: pools that belong to nobody, and orders whose sums differ from
+/// their payments and refunds. Empty when all is well.
 #[cfg(any(test, feature = "testing"))]
 pub(crate) async fn discrepancies(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
-        "select format('pool %s: held %s of %s, sold %s of %s', p.id, p.held_count, held, p.sold_count, sold)
-         from capacity_pool p,
-           lateral (select array(select id from ticket_type where pool_id = p.id
-                                 union all select ticket_type_id from ticket_type_pool where pool_id = p.id) as types) as d,
-           lateral (select (select coalesce(sum(i.quantity), 0) from order_item i join orders o on o.id = i.order_id
-                            where i.ticket_type_id = any(types) and o.status = 'pending')
-                         + (select coalesce(sum(i.quantity), 0) from hold_item i join hold on hold.id = i.hold_id
-                            where i.ticket_type_id = any(types) and hold.status = 'live') as held) as h,
-           lateral (select count(*) as sold from ticket t
-                    where t.ticket_type_id = any(types) and t.status = 'valid') as s
-         where p.held_count <> held or p.sold_count <> sold
-         union all
-         select format('ticket type %s draws on the pool %s of a name as its own', t.id, p.id)
+        "select format('ticket type %s draws on the pool %s of a name as its own', t.id, p.id)
          from ticket_type t join capacity_pool p on p.id = t.pool_id where p.name is not null
          union all
          select format('pool %s has a name and no ticket types, or none of either', p.id)

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use domain::{
-    Cx, Facts, Fault, FaultKind, FaultSpec, LocalTime, Money, Reference, TicketTypeId,
-    money::MoneyError,
+    CapacityPoolId, Cx, Facts, Fault, FaultKind, FaultSpec, LocalTime, Money, Reference,
+    TicketTypeId, money::MoneyError,
 };
 
 use super::model::{Offer, SaleState, find, places, sale_state};
 use crate::{
     events::{Event, EventStatus},
-    inventory::{Places, Shortage},
+    inventory::{Places, Pool, Shortage},
     lookup::LookupError,
 };
 
@@ -115,21 +115,12 @@ impl Basket {
         self.lines.iter().map(|line| line.quantity).sum()
     }
 
-    /// The places it takes. Spares the writes when too few are left already; nothing is promised yet: the pools
-    /// decide.
-    pub(crate) fn places(&self, offers: &[Offer]) -> Result<Places, BasketError> {
-        let places = places(offers, &self.counts());
-        for pool in offers.iter().flat_map(Offer::pools) {
-            let wanted = places.get(&pool.id).copied().unwrap_or_default();
-            if let Some(left) = pool.left().filter(|left| *left < wanted) {
-                let pool_id = pool.id;
-                return Err(self.sold_out(offers, &places, Shortage { pool_id, left }));
-            }
-        }
-        Ok(places)
+    /// The places it takes.
+    pub(crate) fn places(&self, offers: &[Offer]) -> Places {
+        places(offers, &self.counts())
     }
 
-    /// The refusal when a pool has too few places left.
+    /// The refusal when places of a pool cannot be had.
     pub(crate) fn sold_out(
         &self,
         offers: &[Offer],
@@ -147,11 +138,48 @@ impl Basket {
             .map(|line| line.name.as_str())
             .collect();
         names.dedup();
+        let name = names.join(" and ");
+        if shortage.is_stopped {
+            return BasketError::SalesStopped(name);
+        }
         BasketError::SoldOut {
-            name: names.join(" and "),
+            name,
             wanted: places.get(&shortage.pool_id).copied().unwrap_or_default(),
             left: shortage.left,
         }
+    }
+}
+
+/// What is left while places are given out to one basket after the other. It spares the writes when too few are left
+/// already; nothing is promised yet: the pools decide.
+pub(crate) struct Left<'a> {
+    offers: &'a [Offer],
+    pools: HashMap<CapacityPoolId, Pool>,
+}
+
+impl<'a> Left<'a> {
+    pub(crate) fn of(offers: &'a [Offer]) -> Self {
+        let pools = offers.iter().flat_map(Offer::pools);
+        Self {
+            offers,
+            pools: pools.map(|pool| (pool.id, pool)).collect(),
+        }
+    }
+
+    /// Takes the places of a basket, if there are enough.
+    pub(crate) fn take(&mut self, basket: &Basket) -> Result<Places, BasketError> {
+        let wanted = basket.places(self.offers);
+        for (&pool_id, &count) in &wanted {
+            if let Some(shortage) = self.pools[&pool_id].lacks(count) {
+                return Err(basket.sold_out(self.offers, &wanted, shortage));
+            }
+        }
+        for (pool_id, count) in &wanted {
+            if let Some(pool) = self.pools.get_mut(pool_id) {
+                pool.held_count = pool.held_count.saturating_add(*count);
+            }
+        }
+        Ok(wanted)
     }
 }
 
@@ -222,6 +250,9 @@ pub enum BasketError {
         /// How many are left.
         left: i32,
     },
+    /// The counters of a pool did not add up.
+    #[error("the sale of {0} is stopped until somebody has checked what was sold")]
+    SalesStopped(String),
     /// The prices cannot be added up.
     #[error("the order cannot be added up: {0}")]
     Total(MoneyError),
@@ -294,6 +325,11 @@ const SOLD_OUT: FaultSpec = FaultSpec::new(
     "sold_out",
     "Offer what is left or another ticket type; do not try again with the same number.",
 );
+const SALES_STOPPED: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "sales_stopped",
+    "Tell the organizer; check_inventory shows what does not add up, resume_sales counts anew and sells again.",
+);
 const TOTAL: FaultSpec = FaultSpec::new(
     FaultKind::Invalid,
     "total_too_large",
@@ -309,6 +345,7 @@ impl Fault for BasketError {
             NOT_ON_SALE,
             OUTSIDE_LIMITS,
             SOLD_OUT,
+            SALES_STOPPED,
             TOTAL,
         ];
         specs.extend(LookupError::specs());
@@ -325,6 +362,7 @@ impl Fault for BasketError {
             Self::NotOnSale { index, .. } => NOT_ON_SALE.at(format!("items[{index}].ticket_type")),
             Self::OutsideLimits { .. } => OUTSIDE_LIMITS.at("items"),
             Self::SoldOut { .. } => SOLD_OUT.at("items"),
+            Self::SalesStopped(_) => SALES_STOPPED.at("items"),
             Self::Total(_) => TOTAL.at("items"),
             Self::TicketType { index, error } => {
                 error.facts().at(format!("items[{index}].ticket_type"))

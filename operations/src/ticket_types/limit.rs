@@ -226,6 +226,7 @@ async fn add(
         held_count: 0,
         sold_count: 0,
         blocked_count: 0,
+        is_stopped: false,
     })
 }
 

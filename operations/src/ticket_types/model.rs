@@ -37,6 +37,8 @@ domain::text_enum! {
         OnSale = "on_sale",
         /// Nothing is left.
         SoldOut = "sold_out",
+        /// Its counters did not add up; somebody has to look.
+        Stopped = "stopped",
         /// The sale, or the event, is over or cancelled.
         Over = "over",
     }
@@ -126,6 +128,7 @@ pub(crate) struct Offer {
     pub(crate) held_count: i32,
     pub(crate) sold_count: i32,
     pub(crate) blocked_count: i32,
+    pub(crate) is_stopped: bool,
     pub(crate) shared: Vec<Pool>,
     pub(crate) is_archived: bool,
 }
@@ -144,6 +147,7 @@ impl Offer {
             held_count: self.held_count,
             sold_count: self.sold_count,
             blocked_count: self.blocked_count,
+            is_stopped: self.is_stopped,
         }
     }
 
@@ -214,6 +218,7 @@ pub(crate) fn sale_state(cx: &Cx, event: &Event, offer: &Offer) -> SaleState {
         EventStatus::Published if offer.sales_start_at.is_some_and(|start| start > cx.now) => {
             SaleState::NotYet
         }
+        EventStatus::Published if offer.pools().any(|pool| pool.is_stopped) => SaleState::Stopped,
         EventStatus::Published if offer.left() == Some(0) => SaleState::SoldOut,
         EventStatus::Published => SaleState::OnSale,
     }

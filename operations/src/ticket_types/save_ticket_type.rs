@@ -227,6 +227,7 @@ impl SaveTicketType {
             held_count: 0,
             sold_count: 0,
             blocked_count: 0,
+            is_stopped: false,
             shared: Vec::new(),
             is_archived: false,
         })

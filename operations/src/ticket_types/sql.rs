@@ -22,7 +22,8 @@ pub(super) async fn offers_and(
              t.price_currency as "price_currency: Currency", t.position, t.visibility as "visibility: Visibility",
              t.sales_start_local, t.sales_end_local, t.sales_start_at, t.sales_end_at,
              t.min_per_order, t.max_per_order, t.version, t.pool_id, p.capacity,
-             p.held_count, p.sold_count, p.blocked_count, t.archived_at is not null as "is_archived!",
+             p.held_count, p.sold_count, p.blocked_count, p.stopped_at is not null as "is_stopped!",
+             t.archived_at is not null as "is_archived!",
              array(select m.pool_id from ticket_type_pool m where m.ticket_type_id = t.id order by m.pool_id)
                as "shared!: Vec<CapacityPoolId>"
            from ticket_type t join capacity_pool p on p.id = t.pool_id
@@ -62,6 +63,7 @@ pub(super) async fn offers_and(
         held_count: row.held_count,
         sold_count: row.sold_count,
         blocked_count: row.blocked_count,
+        is_stopped: row.is_stopped,
         shared: pools
             .iter()
             .filter(|pool| row.shared.contains(&pool.id))

@@ -15,7 +15,7 @@ pub use find_ticket::FindTicket;
 pub use model::{Attendee, Ticket, TicketStatus};
 pub use void_ticket::{VoidTicket, VoidTicketError, VoidedTicket};
 
-pub(crate) use model::NewTicket;
+pub(crate) use model::{Bought, NewTicket, TicketRow};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use sql::admit;
 pub(crate) use sql::{checked_in, issue, named_already, of_order, void_for_order};

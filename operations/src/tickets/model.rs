@@ -62,6 +62,7 @@ pub struct Ticket {
 }
 
 /// A row of `ticket` with what it belongs to.
+#[derive(Clone)]
 pub(crate) struct TicketRow {
     pub(crate) id: TicketId,
     pub(crate) code: String,
@@ -122,7 +123,43 @@ impl std::fmt::Debug for Attendee {
 
 /// A ticket to be issued.
 pub(crate) struct NewTicket {
+    pub(crate) row: TicketRow,
     pub(crate) order_item_id: OrderItemId,
-    pub(crate) ticket_type_id: TicketTypeId,
-    pub(crate) attendee: Attendee,
+}
+
+/// What the tickets of an order have in common.
+pub(crate) struct Bought<'a> {
+    pub(crate) event_id: EventId,
+    pub(crate) event_title: &'a str,
+    pub(crate) order_id: OrderId,
+    pub(crate) order_number: &'a str,
+}
+
+impl NewTicket {
+    /// A ticket for an attendee of a line of an order, with a new code.
+    pub(crate) fn of(
+        cx: &Cx,
+        bought: &Bought<'_>,
+        (order_item_id, ticket_type_id, ticket_type): (OrderItemId, TicketTypeId, &str),
+        attendee: Attendee,
+    ) -> Self {
+        let row = TicketRow {
+            id: cx.new_id(),
+            code: TicketCode::generate(cx).as_str().to_owned(),
+            status: TicketStatus::Valid,
+            is_checked_in: false,
+            event_id: bought.event_id,
+            event_title: bought.event_title.to_owned(),
+            ticket_type_id,
+            ticket_type: ticket_type.to_owned(),
+            order_id: bought.order_id,
+            order_number: bought.order_number.to_owned(),
+            attendee_name: attendee.name.map(|name| Untrusted::new(name.as_str())),
+            attendee_email: attendee.email,
+            issued_at: cx.now,
+            voided_at: None,
+            void_reason: None,
+        };
+        Self { row, order_item_id }
+    }
 }

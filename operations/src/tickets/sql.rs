@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use domain::{Cx, EventId, OrderId, Reference, TicketId, TicketTypeId};
+use domain::{Cx, EventId, OrderId, OrganizationId, Reference, TicketId, TicketTypeId};
 use sqlx::PgConnection;
 
 use super::{
@@ -77,45 +77,33 @@ pub(crate) async fn of_order(
     .await
 }
 
-/// Issues tickets of an order, each with a new code.
+/// Issues tickets of orders of one organization.
 pub(crate) async fn issue(
     conn: &mut PgConnection,
-    cx: &Cx,
-    event_id: EventId,
-    order_id: OrderId,
-    tickets: &[NewTicket],
+    organization_id: OrganizationId,
+    tickets: &[&NewTicket],
 ) -> sqlx::Result<()> {
-    let ids: Vec<TicketId> = tickets.iter().map(|_| cx.new_id()).collect();
-    let codes: Vec<String> = tickets
-        .iter()
-        .map(|_| TicketCode::generate(cx).as_str().to_owned())
-        .collect();
-    let items: Vec<_> = tickets.iter().map(|t| t.order_item_id).collect();
-    let types: Vec<_> = tickets.iter().map(|t| t.ticket_type_id).collect();
-    let names: Vec<Option<String>> = tickets
-        .iter()
-        .map(|t| t.attendee.name.as_ref().map(ToString::to_string))
-        .collect();
-    let emails: Vec<Option<String>> = tickets
-        .iter()
-        .map(|t| t.attendee.email.as_ref().map(ToString::to_string))
-        .collect();
+    if tickets.is_empty() {
+        return Ok(());
+    }
+    let rows = || tickets.iter().map(|ticket| &ticket.row);
     sqlx::query!(
         "insert into ticket (organization_id, order_id, event_id, id, order_item_id, ticket_type_id, code, status,
            attendee_name, attendee_email, issued_at)
-         select $1, $2, $3, id, item_id, type_id, code, 'valid', name, email, $4
-         from unnest($5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::text[])
-           as new (id, item_id, type_id, code, name, email)",
-        cx.organization_id as _,
-        order_id as _,
-        event_id as _,
-        cx.now as _,
-        ids as _,
-        items as _,
-        types as _,
-        &codes,
-        &names as _,
-        &emails as _,
+         select $1, order_id, event_id, id, item_id, type_id, code, 'valid', name, email, issued_at
+         from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[],
+                     $10::timestamptz[])
+           as new (order_id, event_id, id, item_id, type_id, code, name, email, issued_at)",
+        organization_id as _,
+        rows().map(|row| row.order_id).collect::<Vec<_>>() as _,
+        rows().map(|row| row.event_id).collect::<Vec<_>>() as _,
+        rows().map(|row| row.id).collect::<Vec<_>>() as _,
+        tickets.iter().map(|ticket| ticket.order_item_id).collect::<Vec<_>>() as _,
+        rows().map(|row| row.ticket_type_id).collect::<Vec<_>>() as _,
+        &rows().map(|row| row.code.clone()).collect::<Vec<_>>(),
+        rows().map(|row| row.attendee_name.clone()).collect::<Vec<_>>() as _,
+        rows().map(|row| row.attendee_email.clone()).collect::<Vec<_>>() as _,
+        rows().map(|row| row.issued_at).collect::<Vec<_>>() as _,
     )
     .execute(conn)
     .await?;

@@ -129,3 +129,44 @@ async fn mails_that_failed_are_listed_in_the_morning_after_and_nothing_is_when_n
     let ends = house.ends("failed-mail-digest").await;
     assert_eq!(ends, ["skipped", "done", "skipped"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_does_not_add_up_is_stopped_and_told_once() {
+    let house = House::with("reconciliation").await;
+    let event = house.draft("Spring Gala", "2027-03-04", 50).await;
+    house.run("publish_event", json!({"event": event})).await;
+    house.paid(&event, ADA, 2).await;
+    house.at("2027-01-11T09:17:05Z").await;
+    house.until_run("reconciliation").await;
+    house.assert_sent(&[]).await;
+    let lost = "update capacity_pool set sold_count = 1";
+    house.scene.database.tell(lost).await;
+    house.at("2027-01-11T10:17:05Z").await;
+    house.until_run("reconciliation").await;
+    let mails = house.read().await;
+    assert_eq!(mails.len(), 1);
+    assert_eq!(mails[0].to.address.as_str(), OWNER);
+    for part in [
+        "Regular",
+        "Spring Gala",
+        "0 set aside, 1 sold",
+        "0 set aside, 2 sold",
+    ] {
+        assert!(mails[0].text.contains(part), "{part}: {}", mails[0].text);
+    }
+    let order = json!({
+        "event": event, "items": [{"ticket_type": "Regular", "quantity": 1}],
+        "buyer": {"name": "Grace Hopper", "email": GRACE},
+    });
+    let refused = house.try_run("place_order", order.clone()).await;
+    assert!(refused.unwrap_err().starts_with("sales_stopped"));
+    house.at("2027-01-11T11:17:05Z").await;
+    house.until_run("reconciliation").await;
+    house.assert_sent(&[]).await;
+    let stopped = house.run("check_inventory", json!({})).await;
+    let pool = &stopped["stopped"][0]["id"];
+    house.run("resume_sales", json!({"pool": pool})).await;
+    house.run("place_order", order).await;
+    let ends = house.ends("reconciliation").await;
+    assert_eq!(ends, ["skipped", "done", "skipped"]);
+}

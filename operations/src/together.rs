@@ -1,4 +1,4 @@
-//! Holds of one event that are wanted at the same time share a transaction, and each gets an answer of its own.
+//! Requests for one event that come at the same time share a transaction, and each gets an answer of its own.
 //!
 //! Whoever comes while nobody is being served is served at once. Whoever comes meanwhile is in the next transaction,
 //! with all who came meanwhile, in the order they came. Nobody waits for a clock, so a quiet event costs nothing; and the
@@ -9,34 +9,58 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use domain::{CapacityPoolId, Cx, EventId, OrganizationId, Recorded};
-use store::{Part, StoreError};
+use domain::{Cx, EventId, OrganizationId};
+use sqlx::PgConnection;
+use store::StoreError;
 use tokio::sync::oneshot;
 
-use super::{
-    hold_tickets::{HoldTickets, HoldTicketsError, New},
-    model::Hold,
-    sql,
-};
 use crate::{
-    App, events,
-    inventory::{self, Places, Shortage, Step},
-    ticket_types::{self, Basket, Offer},
+    App,
+    events::{self, Event},
 };
+
+/// A request that can be served together with others of its kind for the same event.
+pub(crate) trait Together: Clone + Send + Sync + 'static {
+    /// What each is answered.
+    type Answer: Send + 'static;
+    /// How each may be refused.
+    type Error: From<StoreError> + Send + 'static;
+
+    /// Where those of this kind queue up.
+    fn counters(app: &App) -> &Counters<Self>;
+
+    /// Serves one in a transaction of its own.
+    fn alone(
+        &self,
+        app: &App,
+        cx: &Cx,
+        event: EventId,
+    ) -> impl Future<Output = Outcome<Self>> + Send;
+
+    /// Serves several in one transaction; an outcome for each, in their order.
+    fn together(
+        app: &App,
+        event: EventId,
+        waiting: &[Waiting<Self>],
+    ) -> impl Future<Output = Result<Vec<Outcome<Self>>, Apart>> + Send;
+}
+
+/// What one is answered.
+pub(crate) type Outcome<R> = Result<<R as Together>::Answer, <R as Together>::Error>;
 
 /// The most that share a transaction: enough to make the commit cheap for each, few enough to be over soon.
 const MOST: usize = 64;
 
-type Outcome = Result<Hold, HoldTicketsError>;
-
 /// Somebody who waits for an answer.
-struct Waiting {
-    cx: Cx,
-    wanted: HoldTickets,
-    answer: oneshot::Sender<Outcome>,
+pub(crate) struct Waiting<R: Together> {
+    /// Who asks.
+    pub(crate) cx: Cx,
+    /// What for.
+    pub(crate) wanted: R,
+    answer: oneshot::Sender<Outcome<R>>,
 }
 
-impl Waiting {
+impl<R: Together> Waiting<R> {
     /// Whether nobody wants the answer any more.
     fn is_gone(&self) -> bool {
         self.answer.is_closed() || self.cx.is_cancelled()
@@ -48,16 +72,29 @@ impl Waiting {
 type Place = (OrganizationId, EventId);
 
 /// Who waits for which event. It is listed while somebody serves it.
-#[derive(Clone, Default)]
-pub(crate) struct Counters(Arc<Mutex<HashMap<Place, VecDeque<Waiting>>>>);
+pub(crate) struct Counters<R: Together>(Arc<Mutex<Queues<R>>>);
 
-impl Counters {
-    fn open(&self) -> MutexGuard<'_, HashMap<Place, VecDeque<Waiting>>> {
+type Queues<R> = HashMap<Place, VecDeque<Waiting<R>>>;
+
+impl<R: Together> Clone for Counters<R> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<R: Together> Default for Counters<R> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<R: Together> Counters<R> {
+    fn open(&self) -> MutexGuard<'_, Queues<R>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Queues up; hands back whoever finds nobody serving, and so has to be served by the caller.
-    fn queue(&self, place: Place, waiting: Waiting) -> Option<Waiting> {
+    fn queue(&self, place: Place, waiting: Waiting<R>) -> Option<Waiting<R>> {
         let mut counters = self.open();
         if let Some(queue) = counters.get_mut(&place) {
             queue.push_back(waiting);
@@ -69,17 +106,17 @@ impl Counters {
 }
 
 /// Somebody serves an event. Whatever happens to them the counter is closed, and those who wait hear that it failed.
-struct Serving {
-    counters: Counters,
+struct Serving<R: Together> {
+    counters: Counters<R>,
     place: Place,
     is_over: bool,
 }
 
-impl Serving {
+impl<R: Together> Serving<R> {
     /// The next to be served; when there are none the counter is closed.
-    fn next(&mut self) -> Vec<Waiting> {
+    fn next(&mut self) -> Vec<Waiting<R>> {
         let mut counters = self.counters.open();
-        let next: Vec<Waiting> = counters
+        let next: Vec<Waiting<R>> = counters
             .get_mut(&self.place)
             .map_or_else(Vec::new, |queue| {
                 let count = queue.len().min(MOST);
@@ -94,7 +131,7 @@ impl Serving {
     }
 }
 
-impl Drop for Serving {
+impl<R: Together> Drop for Serving<R> {
     fn drop(&mut self) {
         if !self.is_over {
             self.counters.open().remove(&self.place);
@@ -102,10 +139,15 @@ impl Drop for Serving {
     }
 }
 
-/// Holds tickets of an event, together with whoever else wants some at this moment.
-pub(super) async fn hold(app: &App, cx: &Cx, event: EventId, wanted: &HoldTickets) -> Outcome {
+/// Serves a request, together with whatever else of its kind is wanted of the event at this moment.
+pub(crate) async fn serve<R: Together>(
+    app: &App,
+    cx: &Cx,
+    event: EventId,
+    wanted: &R,
+) -> Outcome<R> {
     if !store::may_share(cx) {
-        return wanted.hold(app, cx, event).await;
+        return wanted.alone(app, cx, event).await;
     }
     let (answer, answered) = oneshot::channel();
     let waiting = Waiting {
@@ -114,22 +156,22 @@ pub(super) async fn hold(app: &App, cx: &Cx, event: EventId, wanted: &HoldTicket
         answer,
     };
     let place = (cx.organization_id, event);
-    if let Some(first) = app.counters().queue(place, waiting) {
+    if let Some(first) = R::counters(app).queue(place, waiting) {
         let app = app.clone();
         #[expect(
             clippy::disallowed_methods,
             reason = "everybody it serves waits for it; it must not end with the request of the one who began it"
         )]
-        tokio::spawn(async move { serve(&app, place, vec![first]).await });
+        tokio::spawn(async move { serve_all(&app, place, vec![first]).await });
     }
     let lost = || StoreError::CommitUnknown(sqlx::Error::WorkerCrashed);
     answered.await.unwrap_or_else(|_| Err(lost().into()))
 }
 
-async fn serve(app: &App, place: Place, first: Vec<Waiting>) {
+async fn serve_all<R: Together>(app: &App, place: Place, first: Vec<Waiting<R>>) {
     let (_, event) = place;
     let mut serving = Serving {
-        counters: app.counters().clone(),
+        counters: R::counters(app).clone(),
         place,
         is_over: false,
     };
@@ -141,7 +183,7 @@ async fn serve(app: &App, place: Place, first: Vec<Waiting>) {
         match &next[..] {
             [] => {}
             [_] => each(app, event, next).await,
-            _ => match together(app, event, &next).await {
+            _ => match R::together(app, event, &next).await {
                 Ok(outcomes) => {
                     let mut outcomes = outcomes.into_iter();
                     answer(next, || outcomes.next().expect("one for each"));
@@ -154,22 +196,22 @@ async fn serve(app: &App, place: Place, first: Vec<Waiting>) {
     }
 }
 
-fn answer(waiting: Vec<Waiting>, mut outcome: impl FnMut() -> Outcome) {
+fn answer<R: Together>(waiting: Vec<Waiting<R>>, mut outcome: impl FnMut() -> Outcome<R>) {
     for Waiting { answer, .. } in waiting {
         // Whoever has gone away meanwhile does not hear it.
         let _ = answer.send(outcome());
     }
 }
 
-async fn each(app: &App, event: EventId, waiting: Vec<Waiting>) {
+async fn each<R: Together>(app: &App, event: EventId, waiting: Vec<Waiting<R>>) {
     for Waiting { cx, wanted, answer } in waiting {
-        let outcome = wanted.hold(app, &cx, event).await;
+        let outcome = wanted.alone(app, &cx, event).await;
         let _ = answer.send(outcome);
     }
 }
 
 /// Why several could not be served in one transaction; nothing of it was kept.
-enum Apart {
+pub(crate) enum Apart {
     /// One of them stands in the way of the others.
     OneByOne,
     /// The same happens to all of them.
@@ -197,77 +239,23 @@ impl From<sqlx::Error> for Apart {
     }
 }
 
-/// Serves several in one transaction.
-async fn together(app: &App, event: EventId, waiting: &[Waiting]) -> Result<Vec<Outcome>, Apart> {
-    let cx = &waiting[0].cx;
-    let mut tx = app.store().write_together(cx).await?;
-    let event = events::share(tx.conn(), cx, &event.into()).await;
+/// Shares the event with everybody who buys, until the transaction ends.
+pub(crate) async fn share(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    event: EventId,
+) -> Result<Event, Apart> {
+    let event = events::share(conn, cx, &event.into()).await;
     // Not found, most likely: each is told so by itself.
-    let event = event.map_err(|_| Apart::OneByOne)?;
-    let offers = ticket_types::offers(tx.conn(), event.id).await?;
-    let mut left = Left::of(&offers);
-    let outcomes: Vec<Result<New, HoldTicketsError>> = waiting
-        .iter()
-        .map(|Waiting { cx, wanted, .. }| {
-            let basket = Basket::fill(cx, &event, &offers, &wanted.picks())?;
-            left.take(&offers, &basket)?;
-            Ok(New::of(app, cx, &event, basket))
-        })
-        .collect();
-    let new: Vec<(&Cx, &New)> = waiting
-        .iter()
-        .zip(&outcomes)
-        .filter_map(|(waiting, outcome)| Some((&waiting.cx, outcome.as_ref().ok()?)))
-        .collect();
-    if !new.is_empty() {
-        sql::insert(tx.conn(), &new).await?;
-        let parts = new.iter().map(|&(cx, new)| Part {
-            cx,
-            change: Recorded::of(&new.change()),
-            answer: serde_json::to_value(new.seen(cx)).expect("an answer is plain data"),
-        });
-        let parts: Vec<Part<'_>> = parts.collect();
-        tx.record(&parts).await?;
-        let moved = inventory::move_places(tx.conn(), Step::Hold, &left.taken).await?;
-        // Somebody outside was faster.
-        moved.map_err(|_| Apart::OneByOne)?;
-        tx.commit(&parts).await?;
-    }
-    let seen =
-        |(waiting, outcome): (&Waiting, Result<New, _>)| outcome.map(|new| new.seen(&waiting.cx));
-    Ok(waiting.iter().zip(outcomes).map(seen).collect())
+    event.map_err(|_| Apart::OneByOne)
 }
 
-/// What is left while places are given out to one after the other. Nothing is promised yet: the pools decide.
-struct Left {
-    of: HashMap<CapacityPoolId, Option<i32>>,
-    taken: Places,
-}
-
-impl Left {
-    fn of(offers: &[Offer]) -> Self {
-        let pools = offers.iter().flat_map(Offer::pools);
-        Self {
-            of: pools.map(|pool| (pool.id, pool.left())).collect(),
-            taken: Places::new(),
-        }
-    }
-
-    fn take(&mut self, offers: &[Offer], basket: &Basket) -> Result<(), HoldTicketsError> {
-        let wanted = ticket_types::places(offers, &basket.counts());
-        for (&pool_id, &count) in &wanted {
-            if let Some(left) = self.of[&pool_id].filter(|left| *left < count) {
-                let shortage = Shortage { pool_id, left };
-                return Err(basket.sold_out(offers, &wanted, shortage).into());
-            }
-        }
-        for (pool_id, count) in wanted {
-            if let Some(Some(left)) = self.of.get_mut(&pool_id) {
-                *left -= count;
-            }
-            let taken = self.taken.entry(pool_id).or_default();
-            *taken = taken.saturating_add(count);
-        }
-        Ok(())
-    }
+/// What is to be written for those that are not refused.
+pub(crate) fn done<'a, R: Together, N>(
+    waiting: &'a [Waiting<R>],
+    outcomes: &'a [Result<N, R::Error>],
+) -> Vec<(&'a Cx, &'a N)> {
+    let pairs = waiting.iter().zip(outcomes);
+    let done = pairs.filter_map(|(waiting, outcome)| Some((&waiting.cx, outcome.as_ref().ok()?)));
+    done.collect()
 }
