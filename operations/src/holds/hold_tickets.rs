@@ -93,8 +93,8 @@ impl Together for HoldTickets {
         let new = New::of(app, cx, &event, basket);
         sql::insert(tx.conn(), &[(cx, &new)]).await?;
         let moves = Moves::of(Step::Hold, &places);
-        let moved = inventory::move_places(tx.conn(), &moves).await?;
-        moved.map_err(|shortage| new.basket.sold_out(&offers, &places, shortage))?;
+        let set_aside = inventory::move_places(tx.conn(), &moves).await?;
+        set_aside.map_err(|shortage| new.basket.sold_out(&offers, &places, shortage))?;
         let answer = new.seen(cx);
         Ok(tx.commit(new.change(), answer).await?)
     }
@@ -127,9 +127,9 @@ impl Together for HoldTickets {
             });
             let parts: Vec<Part<'_>> = parts.collect();
             tx.record(&parts).await?;
-            let moved = inventory::move_places(tx.conn(), &moves).await?;
+            let set_aside = inventory::move_places(tx.conn(), &moves).await?;
             // Somebody outside was faster.
-            moved.map_err(|_| Apart::OneByOne)?;
+            set_aside.map_err(|_| Apart::OneByOne)?;
             tx.commit(&parts).await?;
         }
         let pairs = waiting.iter().zip(outcomes);

@@ -117,7 +117,7 @@ async fn who_stands_in_the_way_of_others_spoils_nothing_for_them() {
     for number in 0..12 {
         let key = number.max(5);
         let (app, cx) = (scene.app.clone(), scene.cx.clone());
-        let cx = cx.with_key(&format!("key {key}"));
+        let cx = cx.with_key(format!("key {key}"));
         let order = buying(event.id, "Regular", 5);
         crowd.spawn(async move {
             app.run(&cx, order)

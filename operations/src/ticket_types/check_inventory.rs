@@ -191,11 +191,13 @@ mod tests {
         let stop = "begin; update capacity_pool set stopped_at = now()";
         sqlx::raw_sql(stop).execute(&mut owner).await.unwrap();
         let (app, cx) = (scene.app.clone(), scene.cx.clone());
-        let late =
-            tokio::task::spawn(async move { app.run(&cx, buying(event.id, "Regular", 1)).await });
+        let mut late = JoinSet::new();
+        let buy = buying(event.id, "Regular", 1);
+        late.spawn(async move { app.run(&cx, buy).await });
         scene.database.until_waiting(1).await;
         sqlx::raw_sql("commit").execute(&mut owner).await.unwrap();
-        assert_refused(late.await.unwrap(), "sales_stopped");
+        let outcome = late.join_next().await.unwrap().unwrap();
+        assert_refused(outcome, "sales_stopped");
     }
 
     #[tokio::test]
