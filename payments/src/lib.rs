@@ -1,4 +1,5 @@
-//! Taking money and giving it back: the [`Processor`] port, its adapter for Stripe.
+//! Taking money and giving it back: the [`Processor`] port, its adapter for Stripe, bank transfers that people make by
+//! hand.
 //!
 //! No SQL and no rules: what an order owes, who may refund and when, is decided in `operations`. Nothing here is called
 //! while a transaction is open. An order that costs nothing needs no processor: it is paid by being placed.
@@ -6,6 +7,7 @@
 
 mod error;
 mod key;
+pub mod manual;
 mod processor;
 mod secret;
 pub mod stripe;
