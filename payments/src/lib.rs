@@ -1,5 +1,5 @@
 //! Taking money and giving it back: the [`Processor`] port, its adapter for Stripe, bank transfers that people make by
-//! hand.
+//! hand, and a simulator of Stripe for development and demonstrations.
 //!
 //! No SQL and no rules: what an order owes, who may refund and when, is decided in `operations`. Nothing here is called
 //! while a transaction is open. An order that costs nothing needs no processor: it is paid by being placed.
@@ -10,6 +10,8 @@ mod key;
 pub mod manual;
 mod processor;
 mod secret;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 pub mod stripe;
 
 pub use error::{ProcessorError, Reason, Refusal};
