@@ -74,6 +74,23 @@ pub(crate) fn mail_judges() -> Result<ExitCode> {
     Ok(all.finish())
 }
 
+/// Lets only those judge who know Stripe.
+pub(crate) fn payment_judges() -> Result<ExitCode> {
+    let build = [
+        "build",
+        "-p",
+        "payments",
+        "--all-features",
+        "--bins",
+        "--examples",
+    ];
+    step("program", || cargo(&build, &[]))?;
+    let mut all = checks::Tally::default();
+    let peers = crate::peers::install()?;
+    checks::payments(&peers, &target().join("debug"), &mut all);
+    Ok(all.finish())
+}
+
 fn step(name: &str, run: impl FnOnce() -> Result<()>) -> Result<()> {
     println!("==> {name}");
     let started = Instant::now();
@@ -120,13 +137,14 @@ fn tests() -> Result<()> {
     outcome
 }
 
-/// Mail servers and the official suite, Inspector, the Python client and the bundle tool, on the program as a user would start it:
-/// once empty, once with the demonstration data.
+/// Mail servers, what knows Stripe, the official suite, Inspector, the Python client and the bundle tool, on the program
+/// as a user would start it: once empty, once with the demonstration data.
 fn judged(all: &mut checks::Tally) -> Result<()> {
     let peers = crate::peers::install()?;
     let scratch = scratch()?;
     let program = program();
     checks::mail(&peers, &target().join("debug/examples/hand_over"), all);
+    checks::payments(&peers, &target().join("debug"), all);
     checks::workflows(&peers, &program, all);
     let empty = Server::start(&program, &scratch.join("empty"), &[])?;
     checks::endpoint(

@@ -32,6 +32,7 @@ usage: cargo xtask <chore>
   peers [--bench]       install the outside programs that check us (see checks/README.md), or that we are measured
                         beside (see bench/README.md)
   mail-checks           let mail servers judge the adapters of delivery; the last step of ci does it, too
+  payment-checks        let Stripe's SDK and localstripe judge payments and its simulator; the last step of ci does it, too
   workflow-checks       play orders, waits and mails with a moved clock, killing the program; the last step of ci does it, too
   mcp-checks [options]  let them judge MCP servers that are up
       --fixture URL       the conformance fixtures
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         "mcpb" => bundle::main(),
         "peers" => peers(rest.iter().any(|word| word == "--bench")),
         "mail-checks" => ci::mail_judges(),
+        "payment-checks" => ci::payment_judges(),
         "workflow-checks" => ci::workflow_judges(),
         "mcp-checks" => checks::main(rest),
         _ => Err(anyhow::anyhow!("there is no chore {chore}\n\n{USAGE}")),

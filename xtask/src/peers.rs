@@ -118,6 +118,15 @@ pub(crate) fn install_for_mail(peers: &Peers) -> Result<MailPeers> {
     Ok(MailPeers { maildev, python })
 }
 
+/// Installs what judges payments, beside the other programs; hands back its Python.
+pub(crate) fn install_for_payments(peers: &Peers) -> Result<PathBuf> {
+    let pins = crate::root().join("checks");
+    let lock = File::create(peers.folder.join("lock"))?;
+    lock.lock()?;
+    let files = ["requirements-payments.txt"];
+    python(&peers.folder, &pins, "venv-payments", &files)
+}
+
 /// Installs what we are measured beside, unless it is installed; hands back its Python.
 pub(crate) fn install_for_bench() -> Result<PathBuf> {
     let pins = crate::root().join("checks");

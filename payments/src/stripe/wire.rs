@@ -56,8 +56,7 @@ pub(super) struct Intent {
     id: String,
     status: String,
     amount: i64,
-    #[serde(default)]
-    amount_received: i64,
+    amount_received: Option<i64>,
     currency: String,
     metadata: Option<Metadata>,
     latest_charge: Option<Expandable<Charge>>,
@@ -127,6 +126,12 @@ impl Intent {
             Some(Expandable::Id(_)) => return unreadable("a payment without its charge"),
             None => 0,
         };
+        // Where it is not said (Stripe says it), all was received that was asked for, or nothing.
+        let whole = match state {
+            PaymentState::Succeeded => self.amount,
+            _ => 0,
+        };
+        let received = self.amount_received.unwrap_or(whole);
         let decline = self.last_payment_error.map(|failure| Decline {
             code: failure.decline_code.or(failure.code),
             message: failure.message.unwrap_or_default(),
@@ -134,7 +139,7 @@ impl Intent {
         Ok(Payment {
             state,
             amount: money(self.amount, &self.currency)?,
-            received: money(self.amount_received, &self.currency)?,
+            received: money(received, &self.currency)?,
             refunded: money(refunded, &self.currency)?,
             order_id: ours(self.metadata.unwrap_or_default().order_id.as_deref()),
             decline: decline.filter(|_| state != PaymentState::Succeeded),

@@ -54,7 +54,7 @@ pub(crate) fn check_workflows(peers: &Peers, program: &Path, tally: &mut Tally) 
 }
 
 /// Runs a judge, and answers with the last line it prints.
-fn last_line(command: &mut Command, out: &Path, name: &str) -> Result<String> {
+pub(super) fn last_line(command: &mut Command, out: &Path, name: &str) -> Result<String> {
     let finished = process::run(command, out, name, LIMIT)?;
     ensure!(
         finished.status.success(),

@@ -5,6 +5,7 @@ mod bundle;
 mod conformance;
 mod inspector;
 mod mail;
+mod payments;
 mod proxy;
 mod story;
 
@@ -176,6 +177,11 @@ pub(crate) fn endpoint(peers: &peers::Peers, server: &Server, judges: &Judges, t
 /// Whether other programs' mail servers take our mails as they are meant.
 pub(crate) fn mail(peers: &peers::Peers, program: &std::path::Path, tally: &mut Tally) {
     mail::check(peers, program, tally);
+}
+
+/// Whether other programs that know Stripe agree with our adapter and our simulator.
+pub(crate) fn payments(peers: &peers::Peers, debug: &std::path::Path, tally: &mut Tally) {
+    payments::check(peers, debug, tally);
 }
 
 /// Whether each mail of a chain of workflows arrives once, whatever happens to the program.
