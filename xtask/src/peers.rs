@@ -39,12 +39,7 @@ impl Peers {
 
     /// An empty folder for what a program writes.
     pub(crate) fn out(&self, name: &str) -> Result<PathBuf> {
-        let folder = self.folder.join("out").join(name);
-        if folder.exists() {
-            fs::remove_dir_all(&folder)?;
-        }
-        fs::create_dir_all(&folder)?;
-        Ok(folder)
+        out(&self.folder, name)
     }
 }
 
@@ -118,24 +113,39 @@ pub(crate) fn install_for_mail(peers: &Peers) -> Result<MailPeers> {
     Ok(MailPeers { maildev, python })
 }
 
-/// Installs what judges payments, beside the other programs; hands back its Python.
-pub(crate) fn install_for_payments(peers: &Peers) -> Result<PathBuf> {
-    let pins = crate::root().join("checks");
-    let lock = File::create(peers.folder.join("lock"))?;
-    lock.lock()?;
-    let files = ["requirements-payments.txt"];
-    python(&peers.folder, &pins, "venv-payments", &files)
+/// Installs what judges payments, unless it is installed; hands back its Python and an empty folder for what it writes.
+/// None of the other programs is needed for it.
+pub(crate) fn install_for_payments() -> Result<(PathBuf, PathBuf)> {
+    let python = python_alone("venv-payments", &["requirements-payments.txt"])?;
+    Ok((python, out(&path::absolute(folder())?, "payments")?))
 }
 
 /// Installs what we are measured beside, unless it is installed; hands back its Python.
 pub(crate) fn install_for_bench() -> Result<PathBuf> {
+    python_alone(
+        "venv-bench",
+        &["requirements-bench.txt", "requirements.txt"],
+    )
+}
+
+/// A Python of its own, without the other programs.
+fn python_alone(name: &str, files: &[&str]) -> Result<PathBuf> {
     let pins = crate::root().join("checks");
     let folder = path::absolute(folder())?;
     fs::create_dir_all(&folder)?;
     let lock = File::create(folder.join("lock"))?;
     lock.lock()?;
-    let files = ["requirements-bench.txt", "requirements.txt"];
-    python(&folder, &pins, "venv-bench", &files)
+    python(&folder, &pins, name, files)
+}
+
+/// An empty folder for what a program writes.
+fn out(folder: &Path, name: &str) -> Result<PathBuf> {
+    let folder = folder.join("out").join(name);
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
 }
 
 /// A Python of its own with the packages that the first of the files lists.

@@ -3,13 +3,11 @@
 use std::{path::Path, process::Command};
 
 use super::{Tally, mail::last_line};
-use crate::peers::Peers;
 
 /// `debug` is where the simulator and the example `ask` were built.
-pub(crate) fn check(peers: &Peers, debug: &Path, tally: &mut Tally) {
+pub(crate) fn check(debug: &Path, tally: &mut Tally) {
     tally.check("payments: by Stripe's SDK and localstripe", || {
-        let python = crate::peers::install_for_payments(peers)?;
-        let out = peers.out("payments")?;
+        let (python, out) = crate::peers::install_for_payments()?;
         let mut command = Command::new(python);
         command
             .arg(crate::root().join("checks/payments.py"))
