@@ -4,7 +4,7 @@
     reason = "printing is what a command-line program is for"
 )]
 
-use std::{error::Error, process::ExitCode};
+use std::{error::Error, net::SocketAddr, process::ExitCode};
 
 use domain::Timestamp;
 use payments::{
@@ -66,7 +66,12 @@ async fn run() -> Result<(), Box<dyn Error>> {
             other => return Err(format!("there is no option {other}\n\n{USAGE}").into()),
         }
     }
-    let listener = TcpListener::bind(listen).await?;
+    let address: SocketAddr = listen.parse()?;
+    // Before anything listens: whoever reaches it can pay without money.
+    if !address.ip().is_loopback() {
+        return Err(format!("{address} is not on this machine alone; use 127.0.0.1 or ::1").into());
+    }
+    let listener = TcpListener::bind(address).await?;
     options.url = format!("http://{}", listener.local_addr()?);
     println!("{}", options.url);
     Ok(Simulator::new(options)?.serve(listener).await?)

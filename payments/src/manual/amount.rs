@@ -7,23 +7,9 @@ use domain::{Currency, Money};
 /// A lone point or comma before three digits parts thousands, as banks write decimals with as many digits as the
 /// currency has. Where a currency has three decimals, that could mean both, and the amount is not read.
 pub(super) fn read_amount(text: &str, currency: Currency) -> Option<Money> {
-    let text = text.replace('\u{2212}', "-");
-    let negative = text.contains('-') || text.contains('(');
-    let plain: String = text
-        .chars()
-        .filter(|c| {
-            !c.is_whitespace()
-                && !matches!(
-                    c,
-                    '+' | '-' | '(' | ')' | '\'' | '’' | '€' | '$' | '£' | '¥'
-                )
-        })
-        .collect();
-    let code = currency.code();
-    let plain = plain.strip_prefix(code).unwrap_or(&plain);
-    let plain = plain.strip_suffix(code).unwrap_or(plain);
+    let (plain, negative) = unsigned(text, currency)?;
     let decimals = usize::from(currency.decimals());
-    let (whole, fraction) = parted(plain, decimals)?;
+    let (whole, fraction) = parted(&plain, decimals)?;
     if !whole
         .bytes()
         .chain(fraction.bytes())
@@ -39,6 +25,36 @@ pub(super) fn read_amount(text: &str, currency: Currency) -> Option<Money> {
     }
     let minor: i64 = format!("{whole}{kept:0<decimals$}").parse().ok()?;
     Some(Money::new(if negative { -minor } else { minor }, currency))
+}
+
+/// The amount without its sign, which stands at one end, and without the currency, which stands inside or outside of it.
+fn unsigned(text: &str, currency: Currency) -> Option<(String, bool)> {
+    let ignored = |c: char| c.is_whitespace() || "'’€$£¥".contains(c);
+    let plain: String = text.chars().filter(|c| !ignored(*c)).collect();
+    let mut rest = plain.as_str();
+    let mut signs = Vec::new();
+    for _ in 0..2 {
+        rest = rest.strip_prefix(currency.code()).unwrap_or(rest);
+        rest = rest.strip_suffix(currency.code()).unwrap_or(rest);
+        if let Some(inside) = rest
+            .strip_prefix('(')
+            .and_then(|rest| rest.strip_suffix(')'))
+        {
+            rest = inside;
+            signs.push('-');
+        }
+        let is_sign = |c: char| matches!(c, '+' | '-' | '\u{2212}');
+        let first = rest.chars().next().filter(|c| is_sign(*c));
+        let last = rest.chars().last().filter(|c| is_sign(*c));
+        signs.extend(first.into_iter().chain(last));
+        rest = rest.strip_prefix(is_sign).unwrap_or(rest);
+        rest = rest.strip_suffix(is_sign).unwrap_or(rest);
+    }
+    match signs[..] {
+        [] | ['+'] => Some((rest.to_owned(), false)),
+        [_] => Some((rest.to_owned(), true)),
+        _ => None,
+    }
 }
 
 /// The digits before and behind the decimal sign, without what parts thousands.
@@ -107,6 +123,9 @@ mod tests {
             ("12,00-", "EUR", -1_200),
             ("\u{2212}12,00", "EUR", -1_200),
             ("(12.00)", "USD", -1_200),
+            ("-EUR 12.00", "EUR", -1_200),
+            ("EUR -12.00", "EUR", -1_200),
+            ("12,00- EUR", "EUR", -1_200),
             ("EUR 36,00", "EUR", 3_600),
             ("36,00 €", "EUR", 3_600),
             ("1,234", "JPY", 1_234),
@@ -131,6 +150,11 @@ mod tests {
             ("USD 12.50", "EUR"),
             ("12x", "EUR"),
             ("99999999999999999999", "EUR"),
+            ("2027-02-04", "EUR"),
+            ("12-34", "EUR"),
+            ("--5", "EUR"),
+            ("-5-", "EUR"),
+            ("(5", "EUR"),
             (",50", "EUR"),
         ] {
             assert_eq!(read(text, code), None, "{text} {code}");

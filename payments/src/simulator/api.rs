@@ -16,7 +16,8 @@ use super::{
     form::Params,
     options::Fault,
     shapes,
-    state::{Asked, Kept, LineItem, Refund, Session, SessionStatus, State},
+    state::{Kept, LineItem, Refund, Session, SessionStatus, State},
+    telling::Asked,
 };
 
 /// Answers any request below `/v1`.

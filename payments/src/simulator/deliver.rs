@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::Timestamp;
 use tokio::{task::JoinSet, time::Instant};
 
-use super::{Simulator, state::Delivery};
+use super::{Simulator, telling::Delivery};
 use crate::stripe::{SIGNATURE_HEADER, sign};
 
 /// Nothing is due for as long as this at most: pages close by themselves meanwhile.

@@ -13,6 +13,7 @@ mod options;
 mod page;
 mod shapes;
 mod state;
+mod telling;
 
 use std::{
     io,
@@ -60,7 +61,7 @@ impl Simulator {
             .build()?;
         let mut state = State::new(options.started_at);
         state.page_url = options.url;
-        state.webhooks = options.webhooks;
+        state.webhooks = options.webhooks.bounded();
         state.refuses_over_refunds = options.refuses_over_refunds;
         Ok(Self(Arc::new(Inner {
             api_key: options.api_key,
@@ -111,7 +112,7 @@ impl Simulator {
 
     /// Changes where webhooks go, and how.
     pub fn set_webhooks(&self, webhooks: Webhooks) {
-        self.state().webhooks = webhooks;
+        self.state().webhooks = webhooks.bounded();
     }
 
     /// Lets the next requests to the interface go wrong, one after the other.

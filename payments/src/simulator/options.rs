@@ -62,6 +62,19 @@ pub struct Webhooks {
     pub backoff_ms: u64,
 }
 
+impl Webhooks {
+    const HOUR_MS: u64 = 60 * 60 * 1_000;
+
+    /// Within what a test can want: no setting makes it busy for ever.
+    pub(super) fn bounded(mut self) -> Self {
+        self.copies = self.copies.min(100);
+        self.tries = self.tries.min(20);
+        self.delay_ms = self.delay_ms.min(Self::HOUR_MS);
+        self.backoff_ms = self.backoff_ms.min(Self::HOUR_MS);
+        self
+    }
+}
+
 impl Default for Webhooks {
     fn default() -> Self {
         Self {

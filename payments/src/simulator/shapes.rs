@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::{
     error::ApiError,
-    state::{Asked, Payment, PaymentStatus, Refund, Session, SessionStatus},
+    state::{Payment, PaymentStatus, Refund, Session, SessionStatus},
+    telling::Asked,
 };
 use crate::stripe::{API_VERSION, amount::from_stripe};
 

@@ -2,28 +2,23 @@
 //!
 //! Nothing here waits: every request changes the state in one piece, under one lock.
 
-use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    time::Duration,
-};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use axum::http::StatusCode;
 use domain::{Currency, Timestamp};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use tokio::time::Instant;
 
 use super::{
     error::ApiError,
     options::{Fault, Webhooks},
     shapes,
+    telling::{Asked, Delivery, Notice, Told},
 };
 
 /// A checkout's page is open for at least half an hour and at most a day.
 const SHORTEST_SECONDS: i64 = 30 * 60;
 const LONGEST_SECONDS: i64 = 24 * 60 * 60;
-/// Between two things told about one action.
-const SPACING: Duration = Duration::from_millis(15);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SessionStatus {
@@ -108,31 +103,6 @@ pub(super) struct Refund {
     pub(super) reason: Option<String>,
     pub(super) created: i64,
     pub(super) failure: Option<&'static str>,
-}
-
-/// Something that was told, or is to be.
-#[derive(Debug, Clone)]
-pub(super) struct Notice {
-    pub(super) id: String,
-    pub(super) kind: String,
-    pub(super) created: i64,
-    pub(super) body: Value,
-    pub(super) delivered: bool,
-}
-
-/// A webhook that is due.
-#[derive(Debug, Clone)]
-pub(super) struct Delivery {
-    pub(super) notice: usize,
-    pub(super) due: Instant,
-    pub(super) tries: u32,
-}
-
-/// What a request says about itself, for what is told of it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Asked {
-    pub(super) request_id: Option<String>,
-    pub(super) key: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -449,83 +419,21 @@ impl State {
         let refund = self.refunds.iter().find(|refund| refund.id == id);
         refund.map(shapes::refund).unwrap_or_default()
     }
-
-    /// Keeps what there is to tell, and plans its webhooks.
-    fn tell(&mut self, told: Told, asked: &Asked, now: Timestamp) {
-        let webhooks = self.webhooks.clone();
-        let is_told = webhooks.url.is_some() && !webhooks.lost;
-        let start = Instant::now() + Duration::from_millis(webhooks.delay_ms);
-        let count = u32::try_from(told.len()).unwrap_or(u32::MAX);
-        for (place, (kind, object)) in (0..count).zip(told) {
-            let id = self.new_id("evt_3", 23);
-            self.notices.push(Notice {
-                body: shapes::notice(&id, kind, seconds(now), &object, asked, is_told),
-                id,
-                kind: kind.to_owned(),
-                created: seconds(now),
-                delivered: false,
-            });
-            let place = if webhooks.reversed {
-                count - 1 - place
-            } else {
-                place
-            };
-            for copy in 0..webhooks.copies {
-                if is_told {
-                    self.queue.push(Delivery {
-                        notice: self.notices.len() - 1,
-                        due: start + SPACING * (place + copy * count),
-                        tries: 0,
-                    });
-                }
-            }
-        }
-    }
-
-    /// Takes out what is due; and says when the next one is.
-    pub(super) fn due(&mut self, now: Instant) -> (Vec<Delivery>, Option<Instant>) {
-        let mut due: Vec<Delivery> = self
-            .queue
-            .extract_if(.., |delivery| delivery.due <= now)
-            .collect();
-        due.sort_by_key(|delivery| delivery.due);
-        (due, self.queue.iter().map(|delivery| delivery.due).min())
-    }
-
-    /// What came of a webhook: one that was not taken is tried again after a doubling pause, so many times.
-    pub(super) fn settle(&mut self, mut delivery: Delivery, taken: bool) {
-        if taken {
-            let notice = &mut self.notices[delivery.notice];
-            notice.delivered = true;
-            notice.body["pending_webhooks"] = 0.into();
-            return;
-        }
-        delivery.tries += 1;
-        if delivery.tries < self.webhooks.tries {
-            let pause = Duration::from_millis(self.webhooks.backoff_ms);
-            delivery.due =
-                Instant::now() + pause * 2_u32.saturating_pow(delivery.tries.min(16) - 1);
-            self.queue.push(delivery);
-        }
-    }
 }
-
-/// Things to tell: what happened, and to which object.
-type Told = Vec<(&'static str, Value)>;
 
 pub(super) fn seconds(now: Timestamp) -> i64 {
     now.as_microseconds().div_euclid(1_000_000)
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn now() -> Timestamp {
+    pub(crate) fn now() -> Timestamp {
         "2027-01-11T09:00:00Z".parse().unwrap()
     }
 
-    fn opened(state: &mut State) -> String {
+    pub(crate) fn opened(state: &mut State) -> String {
         let session = Session {
             id: String::new(),
             status: SessionStatus::Open,
@@ -590,20 +498,6 @@ mod tests {
                 "checkout.session.completed",
             ]
         );
-    }
-
-    #[test]
-    fn webhooks_are_planned_backwards_and_twice_on_demand() {
-        let mut state = State::new(now());
-        state.webhooks.url = Some("http://127.0.0.1:1".to_owned());
-        state.webhooks.reversed = true;
-        state.webhooks.copies = 2;
-        let id = opened(&mut state);
-        state.pay(&id, now()).unwrap();
-        let (due, next) = state.due(Instant::now() + Duration::from_mins(1));
-        let order: Vec<usize> = due.iter().map(|delivery| delivery.notice).collect();
-        assert_eq!(order, [3, 2, 1, 0, 3, 2, 1, 0]);
-        assert_eq!(next, None);
     }
 
     #[test]

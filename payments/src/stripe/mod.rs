@@ -73,6 +73,24 @@ impl Stripe {
         Ok(found)
     }
 
+    async fn opened(&self, request: &CheckoutRequest) -> Result<Checkout, ProcessorError> {
+        let form = checkout_form(request)?;
+        let key = request.key();
+        let path = ["checkout", "sessions"];
+        let session = self.client.post::<Session>(&path, &form, Some(&key));
+        let checkout = session.await?.read()?;
+        // Stripe can be told, in its own settings, to add taxes: then the buyer would pay what we did not say.
+        if request.total() != Ok(Some(checkout.amount)) {
+            return Err(ProcessorError::Misconfigured {
+                said: format!(
+                    "Stripe would charge {} for this order, which is not what it costs",
+                    checkout.amount
+                ),
+            });
+        }
+        Ok(checkout)
+    }
+
     async fn checkout(&self, id: &CheckoutId) -> Result<Checkout, ProcessorError> {
         let path = ["checkout", "sessions", id.as_str()];
         self.client.get::<Session>(&path, &[]).await?.read()
@@ -152,13 +170,7 @@ impl Stripe {
 
 impl Processor for Stripe {
     fn create_checkout<'a>(&'a self, request: &'a CheckoutRequest) -> Answer<'a, Checkout> {
-        Box::pin(async move {
-            let form = checkout_form(request)?;
-            let key = request.key();
-            let path = ["checkout", "sessions"];
-            let session = self.client.post::<Session>(&path, &form, Some(&key));
-            session.await?.read()
-        })
+        Box::pin(self.opened(request))
     }
 
     fn get_checkout<'a>(&'a self, id: &'a CheckoutId) -> Answer<'a, Checkout> {

@@ -5,6 +5,7 @@
 )]
 
 mod failures;
+mod orders;
 mod paying;
 mod racing;
 mod scene;
