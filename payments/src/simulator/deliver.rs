@@ -1,9 +1,9 @@
-//! Sending webhooks: signed, several at a time, again when they are not taken.
+//! Sending webhooks: signed, one after the other, again when they are not taken.
 
 use std::time::Duration;
 
 use domain::Timestamp;
-use tokio::{task::JoinSet, time::Instant};
+use tokio::time::Instant;
 
 use super::{Simulator, telling::Delivery};
 use crate::stripe::{SIGNATURE_HEADER, sign};
@@ -11,20 +11,21 @@ use crate::stripe::{SIGNATURE_HEADER, sign};
 /// Nothing is due for as long as this at most: pages close by themselves meanwhile.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Sends what is due, for ever. Dropping the future ends it, and what is on its way.
+/// Sends what is due, for ever. Stripe sends several at a time; here they come in the order that was asked for, so that
+/// what a test sees is what it ordered.
 pub(super) async fn run(simulator: &Simulator) {
-    let mut posts = JoinSet::new();
     loop {
         let now = Instant::now();
         let (due, next) = {
             let mut state = simulator.state();
             state.sweep(Timestamp::now());
-            state.due(now)
+            (state.take_due(now), state.next_due())
         };
-        for delivery in due {
-            posts.spawn(post(simulator.clone(), delivery));
+        if let Some(delivery) = due {
+            let taken = post(simulator, &delivery).await;
+            simulator.state().settle(delivery, taken);
+            continue;
         }
-        while posts.try_join_next().is_some() {}
         let pause = next.map_or(now + LOOK, |next| next.min(now + LOOK));
         tokio::select! {
             () = simulator.rung() => {}
@@ -33,13 +34,15 @@ pub(super) async fn run(simulator: &Simulator) {
     }
 }
 
-async fn post(simulator: Simulator, delivery: Delivery) {
+/// Whether whoever it is for has taken it.
+async fn post(simulator: &Simulator, delivery: &Delivery) -> bool {
     let (url, body) = {
         let state = simulator.state();
-        let Some(url) = state.webhooks.url.clone() else {
-            return;
-        };
-        (url, state.notices[delivery.notice].body.to_string())
+        let body = state.notices[delivery.notice].body.to_string();
+        (state.webhooks.url.clone(), body)
+    };
+    let Some(url) = url else {
+        return false;
     };
     let header = sign(
         body.as_bytes(),
@@ -52,10 +55,6 @@ async fn post(simulator: Simulator, delivery: Delivery) {
         .header("Content-Type", "application/json; charset=utf-8")
         .header(SIGNATURE_HEADER, header)
         .body(body);
-    let taken = request
-        .send()
-        .await
-        .is_ok_and(|answer| answer.status().is_success());
-    simulator.state().settle(delivery, taken);
-    simulator.ring();
+    let answer = request.send().await;
+    answer.is_ok_and(|answer| answer.status().is_success())
 }

@@ -75,14 +75,17 @@ impl State {
         }
     }
 
-    /// Takes out what is due; and says when the next one is.
-    pub(super) fn due(&mut self, now: Instant) -> (Vec<Delivery>, Option<Instant>) {
-        let mut due: Vec<Delivery> = self
-            .queue
-            .extract_if(.., |delivery| delivery.due <= now)
-            .collect();
-        due.sort_by_key(|delivery| delivery.due);
-        (due, self.queue.iter().map(|delivery| delivery.due).min())
+    /// Takes out the first webhook that is due.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<Delivery> {
+        let places = self.queue.iter().enumerate();
+        let due = places.filter(|(_, delivery)| delivery.due <= now);
+        let (first, _) = due.min_by_key(|(_, delivery)| (delivery.due, delivery.notice))?;
+        Some(self.queue.swap_remove(first))
+    }
+
+    /// When the next webhook is due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.queue.iter().map(|delivery| delivery.due).min()
     }
 
     /// What came of a webhook: one that was not taken is tried again after a doubling pause, so many times.
@@ -116,9 +119,11 @@ mod tests {
         state.webhooks.copies = 2;
         let id = opened(&mut state);
         state.pay(&id, now()).unwrap();
-        let (due, next) = state.due(Instant::now() + Duration::from_mins(1));
-        let order: Vec<usize> = due.iter().map(|delivery| delivery.notice).collect();
+        let later = Instant::now() + Duration::from_mins(1);
+        assert!(state.next_due() < Some(later));
+        let due = std::iter::from_fn(|| state.take_due(later));
+        let order: Vec<usize> = due.map(|delivery| delivery.notice).collect();
         assert_eq!(order, [3, 2, 1, 0, 3, 2, 1, 0]);
-        assert_eq!(next, None);
+        assert_eq!(state.next_due(), None);
     }
 }

@@ -157,7 +157,7 @@ impl Scene {
 pub(crate) fn adapter(url: &str, key: &str) -> Stripe {
     let mut options = StripeOptions::new(Secret::new(key));
     url.clone_into(&mut options.url);
-    options.timeout = Duration::from_secs(5);
+    options.timeout = Duration::from_secs(20);
     Stripe::new(options).unwrap()
 }
 

@@ -59,7 +59,7 @@ async fn twice_and_backwards_is_told_apart() {
 
 #[tokio::test]
 async fn late_means_after_the_buyer_is_back() {
-    let scene = Scene::with(|options| options.webhooks.delay_ms = 400).await;
+    let scene = Scene::with(|options| options.webhooks.delay_ms = 1_500).await;
     let checkout = scene.checkout(1, euros(3_600)).await;
     scene.choose(&checkout, "pay").await;
     let paid = scene.stripe.get_checkout(&checkout.id).await.unwrap();
