@@ -63,7 +63,7 @@ pub struct Refusal {
     pub reason: Reason,
     /// The processor's own code, for support and for looking it up; absent if it gave none or was not asked.
     pub code: Option<String>,
-    /// A sentence for people.
+    /// A sentence for people. May repeat what was sent, such as an address: not for logs.
     pub message: String,
 }
 

@@ -123,6 +123,21 @@ fn surfaces_cannot_see_the_store() {
 }
 
 #[test]
+fn ports_see_nothing_but_words() {
+    // What leads outside knows neither the database nor the rules that call it.
+    for port in ["delivery", "payments"] {
+        let manifest = fs::read_to_string(root().join(port).join("Cargo.toml")).unwrap();
+        for above in ["\nstore", "\noperations", "\nworkflows", "\ntestkit"] {
+            assert!(
+                !manifest.contains(above),
+                "{port} must not depend on{}",
+                above.replace('\n', " ")
+            );
+        }
+    }
+}
+
+#[test]
 fn the_engine_knows_no_business_tables_and_no_surface() {
     // It executes what rows say: through operations, and the runs of the store. What it calls outside, it calls itself.
     let manifest = fs::read_to_string(root().join("workflows/Cargo.toml")).unwrap();
