@@ -100,8 +100,6 @@ pub struct Match {
     pub verdict: Verdict,
 }
 
-/// What stays below this is not worth a person's time.
-const WORTH_SHOWING: f64 = 0.25;
 /// At most so many candidates are shown for a line.
 const MOST_SHOWN: usize = 5;
 /// A name less alike than this says nothing: two strangers' names reach a half.
@@ -109,7 +107,8 @@ const ALIKE: f64 = 0.75;
 
 /// Says for every line what is to be done with it, one for each line, in their order.
 pub fn match_statement(lines: &[StatementLine], orders: &[OpenOrder]) -> Vec<Match> {
-    let mut verdicts: Vec<Verdict> = lines.iter().map(|line| verdict(line, orders)).collect();
+    let wanted: Vec<Wanted> = orders.iter().map(Wanted::new).collect();
+    let mut verdicts: Vec<Verdict> = lines.iter().map(|line| verdict(line, &wanted)).collect();
     // Two lines for one order: somebody paid twice, or one of them is meant for another.
     let mut payers: HashMap<OrderId, u32> = HashMap::new();
     for verdict in &verdicts {
@@ -131,16 +130,42 @@ pub fn match_statement(lines: &[StatementLine], orders: &[OpenOrder]) -> Vec<Mat
         .collect()
 }
 
-fn verdict(line: &StatementLine, orders: &[OpenOrder]) -> Verdict {
+/// An order, ready for being looked for in many lines.
+struct Wanted<'a> {
+    order: &'a OpenOrder,
+    number: String,
+    letters: Vec<char>,
+    /// The number in three. One slip leaves one of them as it is, and most texts hold none of them.
+    thirds: [String; 3],
+    buyer: String,
+}
+
+impl<'a> Wanted<'a> {
+    fn new(order: &'a OpenOrder) -> Self {
+        let number = order.number.to_uppercase();
+        let letters: Vec<char> = number.chars().collect();
+        let cut = |third: usize| third * letters.len() / 3;
+        let thirds = [0, 1, 2].map(|third| letters[cut(third)..cut(third + 1)].iter().collect());
+        Self {
+            order,
+            thirds,
+            buyer: sorted(&order.buyer_name),
+            number,
+            letters,
+        }
+    }
+}
+
+fn verdict(line: &StatementLine, wanted: &[Wanted]) -> Verdict {
     if line.amount.amount <= 0 {
         return Verdict::Nothing;
     }
     let text = Text::new(&line.purpose);
-    let mut found: Vec<Candidate> = orders
+    let payer = sorted(&line.counterparty);
+    let mut found: Vec<Candidate> = wanted
         .iter()
-        .filter(|order| order.owed.currency == line.amount.currency)
-        .map(|order| candidate(line, &text, order))
-        .filter(|candidate| candidate.score >= WORTH_SHOWING)
+        .filter(|wanted| wanted.order.owed.currency == line.amount.currency)
+        .filter_map(|wanted| candidate(line.amount, &text, &payer, wanted))
         .collect();
     // Ids break ties, so that the order in which orders are given changes nothing.
     found.sort_by(|a, b| {
@@ -159,27 +184,28 @@ fn verdict(line: &StatementLine, orders: &[OpenOrder]) -> Verdict {
     Verdict::Unclear(found)
 }
 
-fn candidate(line: &StatementLine, text: &Text, order: &OpenOrder) -> Candidate {
-    let mut reasons = Vec::new();
-    reasons.extend(text.find(&order.number));
-    let is_named = !reasons.is_empty();
-    let gap = line.amount.amount - order.owed.amount;
-    let by = Money::new(gap.abs(), order.owed.currency);
-    reasons.push(match gap {
+/// What speaks for an order; nothing if neither its number nor the amount does: a name alone says too little.
+fn candidate(paid: Money, text: &Text, payer: &str, wanted: &Wanted) -> Option<Candidate> {
+    let owed = wanted.order.owed;
+    let named = text.find(wanted);
+    let gap = paid.amount - owed.amount;
+    if named.is_none() && gap != 0 {
+        return None;
+    }
+    let by = Money::new(gap.abs(), owed.currency);
+    let amount = match gap {
         0 => Reason::ExactAmount,
         ..0 => Reason::TooLittle(by),
         _ => Reason::TooMuch(by),
-    });
-    // A name alone says nothing, and comparing all with all takes long.
-    if is_named || gap == 0 {
-        let alike = likeness(&line.counterparty, &order.buyer_name);
-        reasons.extend((alike >= ALIKE).then_some(Reason::Name(alike)));
-    }
-    Candidate {
-        order_id: order.id,
+    };
+    let alike = likeness(payer, &wanted.buyer);
+    let name = (alike >= ALIKE).then_some(Reason::Name(alike));
+    let reasons: Vec<Reason> = named.into_iter().chain([amount]).chain(name).collect();
+    Some(Candidate {
+        order_id: wanted.order.id,
         score: reasons.iter().map(weight).sum(),
         reasons,
-    }
+    })
 }
 
 fn weight(reason: &Reason) -> f64 {
@@ -219,24 +245,28 @@ impl Text {
     }
 
     /// How an order's number stands in it.
-    fn find(&self, number: &str) -> Option<Reason> {
-        let number = number.to_uppercase();
-        if self.words.contains(&number) {
+    fn find(&self, wanted: &Wanted) -> Option<Reason> {
+        let (number, length) = (&wanted.number, wanted.letters.len());
+        if !wanted
+            .thirds
+            .iter()
+            .any(|third| self.joined.contains(third))
+        {
+            return None;
+        }
+        if self.words.contains(number) {
             return Some(Reason::Number);
         }
         // Anything shorter stands in every other text by chance.
-        let length = number.chars().count();
         if length < 5 {
             return None;
         }
-        if self.joined.contains(&number) {
+        if self.joined.contains(number) {
             return Some(Reason::ScatteredNumber);
         }
-        let number: Vec<char> = number.chars().collect();
         let slip = (length - 1..=length + 1).any(|width| {
-            self.letters
-                .windows(width)
-                .any(|window| is_one_slip(window, &number))
+            let mut windows = self.letters.windows(width);
+            windows.any(|window| is_one_slip(window, &wanted.letters))
         });
         slip.then_some(Reason::AlmostNumber)
     }
@@ -255,15 +285,15 @@ fn is_one_slip(one: &[char], other: &[char]) -> bool {
     }
 }
 
-/// How alike two names are, from 0 to 1, in whichever order their parts come.
+/// How alike two names are, from 0 to 1, both with their parts sorted.
 fn likeness(one: &str, other: &str) -> f64 {
-    let (one, other) = (sorted(one), sorted(other));
     if one.is_empty() || other.is_empty() {
         return 0.0;
     }
-    strsim::normalized_damerau_levenshtein(&one, &other)
+    strsim::normalized_damerau_levenshtein(one, other)
 }
 
+/// A name for comparing: without titles, umlauts spelled out, its parts in order.
 fn sorted(name: &str) -> String {
     let folded = name.to_lowercase();
     let folded = [("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss")]
