@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::ids::Id;
+use crate::{ids::Id, text::sentence};
 
 /// A fact about one thing, recorded in the transaction that made it true.
 ///
@@ -102,6 +102,18 @@ impl Recorded {
         }
         digest.hash.finalize().into()
     }
+}
+
+/// What changes say to a person: their summaries as sentences, each once.
+pub fn sentences(recorded: &[Recorded]) -> Vec<String> {
+    let mut sentences: Vec<String> = Vec::new();
+    for change in recorded {
+        let sentence = sentence(&change.summary);
+        if !sentences.contains(&sentence) {
+            sentences.push(sentence);
+        }
+    }
+    sentences
 }
 
 /// A digest in the making. The bytes 0xfe and 0xff are in no text, so nothing a text says looks like a mark.

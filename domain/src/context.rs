@@ -46,6 +46,8 @@ pub enum Actor {
         /// The member who enabled it.
         user_id: Option<UserId>,
     },
+    /// Somebody who buys for themselves, without a login.
+    Buyer,
     /// EventOS itself.
     System {
         /// Which part of it, and why.
@@ -60,6 +62,7 @@ impl Actor {
             Self::Member { user_id } => user_id.to_string(),
             Self::Token { token_id, .. } => token_id.to_string(),
             Self::Workflow { run_id, .. } => run_id.to_string(),
+            Self::Buyer => "buyer".to_owned(),
             Self::System { reason } => format!("system:{reason}"),
         }
     }
@@ -69,7 +72,7 @@ impl Actor {
         match self {
             Self::Member { user_id } | Self::Token { user_id, .. } => Some(*user_id),
             Self::Workflow { user_id, .. } => *user_id,
-            Self::System { .. } => None,
+            Self::Buyer | Self::System { .. } => None,
         }
     }
 }

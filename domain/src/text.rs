@@ -67,6 +67,19 @@ pub fn clean(text: &str) -> String {
         .to_owned()
 }
 
+/// Text as a sentence of its own: faults and summaries begin in lower case where they may be part of a longer text.
+pub fn sentence(text: &str) -> String {
+    let text = text.trim();
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase).into_iter().flatten();
+    let end = if text.ends_with(['.', '!', '?', ':']) {
+        ""
+    } else {
+        "."
+    };
+    format!("{}{}{end}", first.collect::<String>(), letters.as_str())
+}
+
 macro_rules! bounded_text {
     ($(#[$doc:meta])* $name:ident, $limit:literal) => {
         $(#[$doc])*
@@ -228,6 +241,14 @@ impl<T: JsonSchema> JsonSchema for Patch<T> {
         // An empty text removes, so neither a shortest length nor a pattern may forbid it.
         schema.remove("minLength");
         schema.remove("pattern");
+        // And so does null.
+        let kind = schema
+            .get("type")
+            .and_then(|kind| kind.as_str())
+            .map(ToOwned::to_owned);
+        if let Some(kind) = kind {
+            schema.insert("type".to_owned(), vec![kind, "null".to_owned()].into());
+        }
         schema
     }
 }

@@ -1,21 +1,15 @@
 //! Who is connected, and which part of the catalog that connection has: the token's rights, narrowed by the path
 //! and by the program's settings. Lists and calls ask the same questions here.
 
-use domain::{Cx, FaultKind, context::Mode, fault::Failure, text::clean};
-use operations::{Effect, Entry, Shelf, Toolset, tokens::Grant};
+use domain::{Cx, context::Mode, fault::Failure, text::clean};
+use operations::{
+    Entry, Shelf,
+    tokens::{Credentials, Grant, Limits, Refusal},
+};
 use rmcp::{RoleServer, service::RequestContext};
-
-use crate::credentials::{Credentials, Refusal};
 
 /// The longest name of a client program that is kept in the audit trail.
 const CLIENT_LIMIT: usize = 100;
-
-/// What narrows a connection beyond its token.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Limits {
-    pub(crate) toolsets: Option<Vec<Toolset>>,
-    pub(crate) read_only: bool,
-}
 
 /// A caller with its rights and limits.
 #[derive(Debug, Clone)]
@@ -29,22 +23,10 @@ pub(crate) struct Connection {
 impl Connection {
     /// A token's holder within the limits of a path and of the program.
     pub(crate) fn new(grant: Grant, limits: [&Limits; 2]) -> Self {
-        let both = |a: Option<Vec<Toolset>>, b: Option<&Vec<Toolset>>| match (a, b) {
-            (Some(a), Some(b)) => Some(a.into_iter().filter(|t| b.contains(t)).collect()),
-            (a, b) => a.or_else(|| b.cloned()),
-        };
-        let toolsets = limits
-            .iter()
-            .fold(grant.toolsets.clone(), |toolsets, limits| {
-                both(toolsets, limits.toolsets.as_ref())
-            });
-        let read_only = grant.read_only || limits.iter().any(|limits| limits.read_only);
+        let limits = limits.into_iter().fold(Limits::of(&grant), Limits::and);
         Self {
             grant,
-            limits: Limits {
-                toolsets,
-                read_only,
-            },
+            limits,
             credentials: None,
         }
     }
@@ -76,36 +58,9 @@ impl Connection {
             && self.permits(entry).is_ok()
     }
 
-    /// Whether an entry is switched on here. A missing permission is the door's business: see `App::run`.
+    /// Whether an entry is switched on here.
     pub(crate) fn permits(&self, entry: &Entry) -> Result<(), Failure> {
-        let off = |code, message, next| Failure {
-            kind: FaultKind::Forbidden,
-            code,
-            message,
-            next,
-            field: None,
-            candidates: Vec::new(),
-        };
-        if self.limits.read_only && entry.effect != Effect::Read {
-            return Err(off(
-                "read_only",
-                format!("this connection may only read, and {} writes", entry.name),
-                "Use a connection or token that is not read-only, or ask the organizer to do it.",
-            ));
-        }
-        let toolsets = self.limits.toolsets.as_ref();
-        if toolsets.is_some_and(|on| !on.contains(&entry.toolset)) {
-            return Err(off(
-                "toolset_off",
-                format!(
-                    "{} belongs to the toolset {}, which is switched off for this connection",
-                    entry.name,
-                    entry.toolset.as_str()
-                ),
-                "Use a connection or token with this toolset, or ask the organizer to do it.",
-            ));
-        }
-        Ok(())
+        self.limits.permits(entry)
     }
 
     /// Tells callers apart: what one may use, another may not.

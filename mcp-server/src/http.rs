@@ -10,15 +10,17 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
 };
-use operations::{App, Toolset};
+use operations::{
+    App, Toolset,
+    tokens::{Credentials, Limits, Refusal, Tokens, bearer},
+};
 use rmcp::transport::{
     StreamableHttpServerConfig, StreamableHttpService,
     streamable_http_server::session::local::LocalSessionManager,
 };
 
 use crate::{
-    connection::{Connection, Limits},
-    credentials::{Credentials, Refusal, Tokens},
+    connection::Connection,
     options::Options,
     server::{Server, Shared},
     sessions::{self, Binding, Kept, Open, Seat},
@@ -129,9 +131,7 @@ impl Door {
         let given = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim());
+            .and_then(bearer);
         let Some(token) = given else {
             let message = "A token is needed: send it as `Authorization: Bearer …`.";
             return Err(self.refuse("", message));

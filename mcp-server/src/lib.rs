@@ -2,7 +2,6 @@
 //! eras of the protocol. No rule about ticketing lives here.
 
 mod connection;
-mod credentials;
 #[cfg(feature = "conformance-fixtures")]
 pub mod fixtures;
 mod http;

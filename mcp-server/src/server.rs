@@ -3,7 +3,10 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use operations::{App, Effect, Entry, tokens::Grant};
+use operations::{
+    App, Effect, Entry,
+    tokens::{Credentials, Grant, Limits, Refusal, Tokens},
+};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler, ServiceExt as _,
     model::{
@@ -18,8 +21,7 @@ use rmcp::{
 };
 
 use crate::{
-    connection::{Connection, Limits},
-    credentials::{Credentials, Refusal, Tokens},
+    connection::Connection,
     keys,
     options::Options,
     prompts, resources,

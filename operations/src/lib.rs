@@ -7,11 +7,13 @@
 #![warn(missing_docs)]
 
 pub mod app;
+pub mod buyers;
 pub mod catalog;
 pub mod change_kinds;
 pub mod codes;
 mod faults;
 pub mod field_change;
+pub mod guard;
 pub mod links;
 pub mod lookup;
 pub mod operation;

@@ -125,6 +125,7 @@ pub struct Entry {
     /// Where models find it.
     pub shelf: Shelf,
     input: fn() -> Value,
+    exact_input: fn() -> Value,
     output: fn() -> Value,
     faults: fn() -> Vec<FaultSpec>,
     run: for<'a> fn(&'a App, &'a Cx, Value, Option<&'a str>) -> Running<'a>,
@@ -139,6 +140,7 @@ pub const fn entry<O: Operation>(toolset: Toolset, shelf: Shelf) -> Entry {
         toolset,
         shelf,
         input: schema::input::<O>,
+        exact_input: schema::exact_input::<O>,
         output: schema::output::<O::Output>,
         faults: O::Error::specs,
         run: |app, cx, input, boundary| Box::pin(run_erased::<O>(app, cx, input, boundary)),
@@ -163,6 +165,11 @@ impl Entry {
     /// The JSON Schema of the command.
     pub fn input_schema(&self) -> Value {
         (self.input)()
+    }
+
+    /// The JSON Schema of the command with all that it takes: see [`schema::exact_input`].
+    pub fn exact_input_schema(&self) -> Value {
+        (self.exact_input)()
     }
 
     /// The JSON Schema of the answer.

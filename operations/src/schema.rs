@@ -8,21 +8,35 @@ pub fn input<T: JsonSchema>() -> Value {
     generate::<T>(SchemaSettings::draft2020_12().for_deserialize())
 }
 
+/// The schema of a command with all that it takes, null and least numbers included: for programs that check against it.
+pub fn exact_input<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().for_deserialize();
+    generate_with::<T>(settings, tidy)
+}
+
 /// The schema of an answer.
 pub fn output<T: JsonSchema>() -> Value {
     generate::<T>(SchemaSettings::draft2020_12().for_serialize())
 }
 
 fn generate<T: JsonSchema>(settings: SchemaSettings) -> Value {
+    generate_with::<T>(settings, simplify)
+}
+
+fn generate_with<T: JsonSchema>(
+    settings: SchemaSettings,
+    change: fn(&mut Map<String, Value>),
+) -> Value {
     let settings = settings.with(|s| {
         s.inline_subschemas = true;
         s.meta_schema = None;
     });
-    let settings = settings.with_transform(RecursiveTransform(|schema: &mut schemars::Schema| {
-        if let Some(object) = schema.as_object_mut() {
-            simplify(object);
-        }
-    }));
+    let settings =
+        settings.with_transform(RecursiveTransform(move |schema: &mut schemars::Schema| {
+            if let Some(object) = schema.as_object_mut() {
+                change(object);
+            }
+        }));
     let mut schema = settings
         .into_generator()
         .into_root_schema_for::<T>()
@@ -39,18 +53,10 @@ fn generate<T: JsonSchema>(settings: SchemaSettings) -> Value {
 
 /// An optional field is left out rather than null; integer widths are Rust's business, not the caller's.
 fn simplify(schema: &mut Map<String, Value>) {
-    schema.remove("title");
-    schema.remove("default");
-    if schema
-        .get("format")
-        .and_then(Value::as_str)
-        .is_some_and(|f| f.starts_with("uint") || f.starts_with("int"))
-    {
-        schema.remove("format");
-        if schema.get("minimum") == Some(&Value::from(0)) {
-            schema.remove("minimum");
-        }
+    if is_sized(schema) && schema.get("minimum") == Some(&Value::from(0)) {
+        schema.remove("minimum");
     }
+    tidy(schema);
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|t| t != "null");
         if let [only] = types.as_slice() {
@@ -70,6 +76,21 @@ fn simplify(schema: &mut Map<String, Value>) {
     }
     if let Some(Value::Array(words)) = schema.get_mut("enum") {
         words.retain(|w| !w.is_null());
+    }
+}
+
+/// Whether a number has one of Rust's own widths.
+fn is_sized(schema: &Map<String, Value>) -> bool {
+    let format = schema.get("format").and_then(Value::as_str);
+    format.is_some_and(|f| f.starts_with("uint") || f.starts_with("int"))
+}
+
+/// Takes out what says nothing to a caller, and the line breaks of source files.
+fn tidy(schema: &mut Map<String, Value>) {
+    schema.remove("title");
+    schema.remove("default");
+    if is_sized(schema) {
+        schema.remove("format");
     }
     if let Some(text) = schema.get("description").and_then(Value::as_str) {
         // Doc comments are wrapped for source files; a model pays for each line break.

@@ -1,7 +1,7 @@
 //! What clients and models read: answers as structured content with the same JSON as text, refusals as sentences
 //! that end in something a program can read.
 
-use domain::{Cx, FaultKind, Recorded, fault::Failure};
+use domain::{Cx, Recorded, change::sentences, fault::Failure, text::sentence};
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Value, json};
 
@@ -95,30 +95,6 @@ pub(super) fn refused(failure: &Failure) -> CallToolResult {
     CallToolResult::error(vec![ContentBlock::text(lines.join("\n"))])
 }
 
-/// What is said of a defect.
-pub(crate) fn internal() -> Failure {
-    Failure {
-        kind: FaultKind::Internal,
-        code: "internal",
-        message: "Something went wrong on our side.".to_owned(),
-        next: "Try once more; if it stays, tell the people who run EventOS the time it happened.",
-        field: None,
-        candidates: Vec::new(),
-    }
-}
-
-/// The sentences of changes, each once.
-pub(super) fn sentences(recorded: &[Recorded]) -> Vec<String> {
-    let mut sentences: Vec<String> = Vec::new();
-    for change in recorded {
-        let sentence = sentence(&change.summary);
-        if !sentences.contains(&sentence) {
-            sentences.push(sentence);
-        }
-    }
-    sentences
-}
-
 pub(super) fn bullets(sentences: &[String]) -> String {
     sentences
         .iter()
@@ -127,23 +103,10 @@ pub(super) fn bullets(sentences: &[String]) -> String {
         .join("\n")
 }
 
-/// Faults and summaries begin in lower case where they may be part of a longer text; here they stand alone.
-fn sentence(text: &str) -> String {
-    let text = text.trim();
-    let mut letters = text.chars();
-    let first = letters.next().map(char::to_uppercase).into_iter().flatten();
-    let end = if text.ends_with(['.', '!', '?', ':']) {
-        ""
-    } else {
-        "."
-    };
-    format!("{}{}{end}", first.collect::<String>(), letters.as_str())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::fault::Candidate;
+    use domain::{FaultKind, fault::Candidate};
 
     #[test]
     fn a_refusal_says_what_to_do_and_ends_in_json() {

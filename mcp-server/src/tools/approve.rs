@@ -1,10 +1,10 @@
 //! Leaving the decision to a person: what the policy asks for is not run, but kept until somebody has decided through
 //! a channel that no model holds. The answer never has a link or a code in it.
 
-use domain::{Cx, Permission, Recorded, context::Mode};
+use domain::{Cx, Recorded, change::sentences, context::Mode};
 use operations::{
     Effect,
-    approvals::{RequestApproval, policy},
+    approvals::{self, policy},
 };
 use rmcp::model::CallToolResult;
 use serde_json::{Value, json};
@@ -44,15 +44,10 @@ pub(super) async fn leave_to_a_person(
     input: &Value,
     recorded: &[Recorded],
 ) -> Option<CallToolResult> {
-    policy::verdict(offer.entry.name, input, recorded)?;
-    let mut asking = cx.clone();
-    asking.idempotency = None;
-    // Asking is EventOS's own doing: whoever may call the tool may also be told that a person decides.
-    asking.permissions = asking.permissions.with(Permission::ApprovalsRead);
-    let request = RequestApproval::of(offer.entry.name, input.clone());
-    let asked = match call.shared.app.run(&asking, request).await {
-        Ok(asked) => asked,
-        Err(error) => return Some(answer::refused(&domain::fault::Failure::of(&error))),
+    let asked = approvals::leave_to_a_person(&call.shared.app, cx, offer.entry, input, recorded);
+    let asked = match asked.await {
+        Ok(asked) => asked?,
+        Err(failure) => return Some(answer::refused(&failure)),
     };
     let id = asked.approval;
     let text = format!(
@@ -61,7 +56,7 @@ pub(super) async fn leave_to_a_person(
          get by mail. You cannot decide it, and calling {} again does not help. Once approved it runs by itself, \
          exactly as shown. When they say they have decided, look with get_approval {{\"approval\": \"{id}\"}}.",
         asked.reason,
-        answer::bullets(&answer::sentences(recorded)),
+        answer::bullets(&sentences(recorded)),
         asked.expires_at,
         offer.entry.name,
     );

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Cx, FaultKind, context::Mode, fault::Failure};
+use domain::{Cx, FaultKind, change::sentences, context::Mode, fault::Failure};
 use rmcp::{
     ErrorData, ServiceError,
     model::{
@@ -123,7 +123,7 @@ impl Confirmed<'_> {
         if let Some(asked) = left.await {
             return Ok(asked.into());
         }
-        let sentences = answer::sentences(&recorded);
+        let sentences = sentences(&recorded);
         let asks = self
             .call
             .request

@@ -1,14 +1,12 @@
 //! Keeps a call answerable: panics and slowness become errors, and a client that asked hears that work goes on.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::time::Duration;
 
-use domain::{Cx, FaultKind, fault::Failure};
-use futures_util::FutureExt as _;
-use operations::Entry;
+use domain::{Cx, fault::Failure};
+use operations::{Entry, guard::within};
 use rmcp::{RoleServer, model::ProgressNotificationParam, service::RequestContext};
 use serde_json::Value;
 
-use super::internal;
 use crate::server::Shared;
 
 /// How often a client that asked for progress hears of it.
@@ -22,35 +20,8 @@ pub(crate) async fn guarded(
     input: Value,
     boundary: &str,
 ) -> Result<Value, Failure> {
-    let running =
-        AssertUnwindSafe(entry.run(&shared.app, cx, input, Some(boundary))).catch_unwind();
-    let limit = shared.options.tool_timeout;
-    match tokio::time::timeout(limit, running).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) => {
-            tracing::error!(operation.name = entry.name, "An operation panicked");
-            Err(internal())
-        }
-        Err(_) => {
-            tracing::error!(
-                operation.name = entry.name,
-                "An operation was too slow and was stopped"
-            );
-            Err(Failure {
-                kind: FaultKind::Unavailable,
-                code: "too_slow",
-                message: format!(
-                    "{} took longer than {} s and was stopped.",
-                    entry.name,
-                    limit.as_secs()
-                ),
-                next: "Ask for less at once or try again later; repeat a write only under the same idempotency_key, \
-                       or after looking whether it was done.",
-                field: None,
-                candidates: Vec::new(),
-            })
-        }
-    }
+    let running = entry.run(&shared.app, cx, input, Some(boundary));
+    within(shared.options.tool_timeout, entry.name, running).await
 }
 
 /// Tells a client that gave a progress token that the call began, goes on and has ended.

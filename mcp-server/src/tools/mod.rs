@@ -21,7 +21,7 @@ use rmcp::{
 };
 use serde_json::{Map, Value};
 
-pub(crate) use answer::{boundary, internal, mentions};
+pub(crate) use answer::{boundary, mentions};
 use envelope::Envelope;
 use offer::Offer;
 
@@ -86,7 +86,7 @@ pub(crate) async fn call(
         .await
         .unwrap_or_else(|_| {
             tracing::error!(tool = %request.name, "A tool call panicked outside its operation");
-            Ok(answer::refused(&internal()).into())
+            Ok(answer::refused(&operations::guard::internal()).into())
         })
 }
 

@@ -36,7 +36,7 @@ pub struct ChangeRecord {
     pub subject: String,
     /// The same as a sentence.
     pub summary: String,
-    /// Who did it: a user, a token, or a part of EventOS.
+    /// Who did it: a user, a token, a buyer, or a part of EventOS.
     pub actor: String,
     /// For whom.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -15,7 +15,8 @@ pub(super) async fn list(
     sqlx::query_as!(
         ChangeRecord,
         r#"select id, at, kind, summary, operation, client, subject_kind || '_' || replace(subject_id::text, '-', '') as "subject!",
-             coalesce(actor ->> 'token_id', actor ->> 'run_id', actor ->> 'user_id', 'system: ' || (actor ->> 'reason')) as "actor!",
+             coalesce(actor ->> 'token_id', actor ->> 'run_id', actor ->> 'user_id', 'system: ' || (actor ->> 'reason'),
+               actor ->> 'type') as "actor!",
              actor ->> 'user_id' as on_behalf_of, payload
            from change
            where ($1::text is null or kind = $1 or kind like $1 || '.%')

@@ -8,7 +8,7 @@ use super::{
     schedule::Schedule,
 };
 use crate::{
-    App,
+    App, buyers,
     lookup::{Hit, LookupError, the_one},
     organizations,
 };
@@ -39,12 +39,23 @@ pub(crate) async fn get(
     let found = select_events!("where event.id = $1", id as _)
         .fetch_optional(conn)
         .await?;
-    let missing = || LookupError::NotFound {
+    let event = found
+        .map(|row| row.seen(cx))
+        .filter(|event| shows(cx, event));
+    event.ok_or_else(|| missing(&id.to_string()))
+}
+
+fn missing(given: &str) -> LookupError {
+    LookupError::NotFound {
         noun: "event",
-        given: id.to_string(),
+        given: given.to_owned(),
         candidates: Vec::new(),
-    };
-    found.map(|row| row.seen(cx)).ok_or_else(missing)
+    }
+}
+
+/// Whether an event is there for whoever asks.
+fn shows(cx: &Cx, event: &Event) -> bool {
+    buyers::shows_event(cx, event.status, event.published_at.is_some())
 }
 
 /// The event a caller means: by id, slug or exact title. A title several events share is asked about.
@@ -61,8 +72,12 @@ pub(crate) async fn resolve(
     let by_slug = select_events!("where event.slug = lower($1)", name)
         .fetch_optional(&mut *conn)
         .await?;
-    if let Some(row) = by_slug {
-        return Ok(row.seen(cx));
+    let by_slug = by_slug.map(|row| row.seen(cx));
+    if let Some(event) = by_slug.filter(|event| shows(cx, event)) {
+        return Ok(event);
+    }
+    if !buyers::may_search(cx) {
+        return Err(missing(name));
     }
     let id = find(conn, cx, name).await?;
     get(conn, cx, id).await

@@ -7,7 +7,7 @@ use domain::{
     TicketTypeId, money::MoneyError,
 };
 
-use super::model::{Offer, SaleState, find, places, sale_state};
+use super::model::{Offer, SaleState, find_for, places, sale_state};
 use crate::{
     events::{Event, EventStatus},
     inventory::{Places, Pool, Shortage},
@@ -70,7 +70,7 @@ impl Basket {
         let mut lines = Vec::new();
         for (index, pick) in picks.iter().enumerate() {
             let at = |error| BasketError::TicketType { index, error };
-            let offer = find(offers, pick.ticket_type).map_err(at)?;
+            let offer = find_for(cx, offers, pick.ticket_type).map_err(at)?;
             let state = sale_state(cx, event, offer);
             if let SaleState::NotYet | SaleState::Over = state {
                 return Err(BasketError::not_on_sale(index, offer, state));

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sql;
 use crate::{
+    buyers,
     events::{Event, EventStatus},
     inventory::{Availability, Places, Pool},
     lookup::{Hit, LookupError, the_one},
@@ -224,16 +225,33 @@ pub(crate) fn sale_state(cx: &Cx, event: &Event, offer: &Offer) -> SaleState {
     }
 }
 
-/// The ticket type a caller means, among those of an event: by id or exact name.
+/// The ticket type that somebody who may buy hidden ones means, among those of an event: by id or exact name.
 pub(crate) fn find<'a>(
     offers: &'a [Offer],
+    reference: &Reference<TicketTypeId>,
+) -> Result<&'a Offer, LookupError> {
+    find_among(offers.iter(), reference)
+}
+
+/// The ticket type a caller means, among those of an event that are there for them.
+pub(crate) fn find_for<'a>(
+    cx: &Cx,
+    offers: &'a [Offer],
+    reference: &Reference<TicketTypeId>,
+) -> Result<&'a Offer, LookupError> {
+    let is_shown = |offer: &&Offer| buyers::shows_ticket_type(cx, offer.visibility);
+    find_among(offers.iter().filter(is_shown), reference)
+}
+
+fn find_among<'a>(
+    offers: impl Iterator<Item = &'a Offer> + Clone,
     reference: &Reference<TicketTypeId>,
 ) -> Result<&'a Offer, LookupError> {
     let exact = |offer: &Offer| match reference {
         Reference::Id(id) => offer.id == *id,
         Reference::Name(name) => offer.name.as_str().to_lowercase() == name.to_lowercase(),
     };
-    let hits = offers.iter().map(|offer| Hit {
+    let hits = offers.clone().map(|offer| Hit {
         id: offer.id,
         label: offer.name.to_string(),
         exact: exact(offer),
@@ -243,8 +261,8 @@ pub(crate) fn find<'a>(
         &reference.to_string(),
         &hits.collect::<Vec<_>>(),
     )?;
+    let mut offers = offers;
     Ok(offers
-        .iter()
         .find(|offer| offer.id == id)
         .expect("the hit came from this list"))
 }
@@ -261,5 +279,8 @@ pub(crate) async fn summaries(
 
 /// Ticket types that were read already, as callers see them.
 pub(crate) fn seen(cx: &Cx, event: &Event, offers: &[Offer]) -> Vec<TicketType> {
-    offers.iter().map(|offer| offer.seen(cx, event)).collect()
+    let shown = offers
+        .iter()
+        .filter(|offer| buyers::shows_ticket_type(cx, offer.visibility));
+    shown.map(|offer| offer.seen(cx, event)).collect()
 }

@@ -7,12 +7,11 @@ use std::{
 };
 
 use domain::Timestamp;
-use operations::{
-    App,
-    tokens::{Authenticator, Grant},
-};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
+
+use super::authenticate::{Authenticator, Grant};
+use crate::App;
 
 /// Tokens that have never worked here and are looked up at once. Guessing must not take all connections to the
 /// database from those who hold a token.
@@ -23,7 +22,7 @@ const CAPACITY: usize = 10_000;
 
 /// Why a token grants nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// It is unknown, revoked or expired.
     Unknown,
     /// It could not be looked up.
@@ -32,14 +31,15 @@ pub(crate) enum Refusal {
 
 /// Checks tokens. Clones share what they remember.
 #[derive(Clone)]
-pub(crate) struct Tokens {
+pub struct Tokens {
     authenticator: Authenticator,
     worked: Arc<Mutex<HashSet<[u8; 32]>>>,
     strangers: Arc<Semaphore>,
 }
 
 impl Tokens {
-    pub(crate) fn new(app: App) -> Self {
+    /// Has seen no token yet.
+    pub fn new(app: App) -> Self {
         Self {
             authenticator: Authenticator::new(app),
             worked: Arc::default(),
@@ -90,13 +90,14 @@ impl Tokens {
 
 /// A token in somebody's hand, which can be asked about more than once.
 #[derive(Clone)]
-pub(crate) struct Credentials {
+pub struct Credentials {
     tokens: Tokens,
     secret: Arc<str>,
 }
 
 impl Credentials {
-    pub(crate) fn new(tokens: Tokens, secret: &str) -> Self {
+    /// A token as it was given.
+    pub fn new(tokens: Tokens, secret: &str) -> Self {
         Self {
             tokens,
             secret: secret.into(),
@@ -104,9 +105,17 @@ impl Credentials {
     }
 
     /// What the token grants at present; what was granted may be some seconds old.
-    pub(crate) async fn grant(&self) -> Result<Grant, Refusal> {
+    pub async fn grant(&self) -> Result<Grant, Refusal> {
         self.tokens.check(&self.secret).await
     }
+}
+
+/// The token in an `Authorization` header, if it is a bearer's.
+pub fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then_some(token.trim())
 }
 
 impl fmt::Debug for Credentials {
@@ -130,7 +139,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use operations::{
+    use crate::{
         testing::Scene,
         tokens::{CreateToken, NewToken},
     };

@@ -1,0 +1,235 @@
+//! Somebody who buys for themselves, without a login: what is known of them is the checkout in their hands.
+//!
+//! What buyers see is decided where things are looked up: hidden ticket types and events that are not published are not
+//! there for them ([`shows_event`], [`shows_ticket_type`]).
+
+use domain::{Actor, Cx, EventId, HoldId, OrganizationId, Permission, Permissions, Timestamp};
+use uuid::Uuid;
+
+use crate::{events::EventStatus, signed, ticket_types::Visibility};
+
+const PURPOSE: &str = "eventos checkout v1";
+
+/// One buyer's way from a hold to an order: whoever has its token may order what is held, give it back, and see the order
+/// that came of it. Nothing else leads there, not the ids of the hold or of the order, which others see, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkout {
+    /// Whose event it is.
+    pub organization_id: OrganizationId,
+    /// The event.
+    pub event_id: EventId,
+    /// What is held.
+    pub hold_id: HoldId,
+}
+
+impl Checkout {
+    /// The text that is given to the buyer.
+    pub fn token(&self, key: &[u8; 32]) -> String {
+        let ids = [
+            Uuid::from(self.organization_id).into_bytes(),
+            Uuid::from(self.event_id).into_bytes(),
+            Uuid::from(self.hold_id).into_bytes(),
+        ];
+        signed::seal(key, PURPOSE, &ids.concat())
+    }
+
+    /// The checkout of a token that we made.
+    pub fn open(key: &[u8; 32], token: &str) -> Option<Self> {
+        let bytes: [u8; 48] = signed::open(key, PURPOSE, token)?;
+        let id = |place: usize| Uuid::from_slice(&bytes[16 * place..16 * (place + 1)]).ok();
+        Some(Self {
+            organization_id: id(0)?.into(),
+            event_id: id(1)?.into(),
+            hold_id: id(2)?.into(),
+        })
+    }
+}
+
+/// The context of one request of a buyer: with the permissions that this very request needs, and no others.
+pub fn context(
+    organization_id: OrganizationId,
+    permissions: impl IntoIterator<Item = Permission>,
+    now: Timestamp,
+) -> Cx {
+    let permissions: Permissions = permissions.into_iter().collect();
+    Cx::new(organization_id, Actor::Buyer, permissions).with_now(now)
+}
+
+fn is_buyer(cx: &Cx) -> bool {
+    cx.actor == Actor::Buyer
+}
+
+/// Whether an event is there for whoever asks: buyers see what was published, also once it is over or cancelled.
+pub(crate) fn shows_event(cx: &Cx, status: EventStatus, was_published: bool) -> bool {
+    let is_public = match status {
+        EventStatus::Published | EventStatus::Ended => true,
+        EventStatus::Cancelled => was_published,
+        EventStatus::Draft | EventStatus::Archived => false,
+    };
+    is_public || !is_buyer(cx)
+}
+
+/// Whether a ticket type is there for whoever asks.
+pub(crate) fn shows_ticket_type(cx: &Cx, visibility: Visibility) -> bool {
+    visibility == Visibility::Public || !is_buyer(cx)
+}
+
+/// Whether whoever asks may look for things by words, and be told what is near. Buyers name what they were shown.
+pub(crate) fn may_search(cx: &Cx) -> bool {
+    !is_buyer(cx)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{Reference, fault::Failure};
+
+    use super::*;
+    use crate::{
+        events::StatusMove,
+        holds::{HoldTickets, PickedItem},
+        lifecycle::GetEvent,
+        orders::PlaceOrder,
+        testing::{Scene, assert_refused, buying, holding, new_event, selling},
+        ticket_types::SaveTicketType,
+    };
+
+    fn buyer(scene: &Scene) -> Cx {
+        let may = [Permission::EventsRead, Permission::OrdersWrite];
+        context(scene.cx.organization_id, may, scene.cx.now)
+    }
+
+    async fn with_hidden(scene: &Scene) -> crate::events::Event {
+        let (event, _) = scene.on_sale(2500, 10).await;
+        let guests = SaveTicketType {
+            visibility: Some(Visibility::Hidden),
+            ..selling(event.id, "Guests", 0, 5)
+        };
+        scene.run(guests).await.unwrap();
+        event
+    }
+
+    #[test]
+    fn a_checkout_opens_with_its_own_key_only() {
+        let checkout = Checkout {
+            organization_id: Uuid::from_u128(1).into(),
+            event_id: Uuid::from_u128(2).into(),
+            hold_id: Uuid::from_u128(3).into(),
+        };
+        let token = checkout.token(&[7; 32]);
+        assert_eq!(Checkout::open(&[7; 32], &token), Some(checkout));
+        for (key, token) in [
+            ([8; 32], token.as_str()),
+            ([7; 32], &token[2..]),
+            ([7; 32], ""),
+        ] {
+            assert_eq!(Checkout::open(&key, token), None, "{token}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_buyer_sees_and_gets_nothing_hidden() {
+        let scene = Scene::new().await;
+        let event = with_hidden(&scene).await;
+        let cx = buyer(&scene);
+        let shown = GetEvent {
+            event: event.id.into(),
+        };
+        let seen = scene.app.run(&cx, shown.clone()).await.unwrap();
+        let names: Vec<_> = seen.ticket_types.iter().map(|t| t.name.as_str()).collect();
+        assert_eq!((names, seen.totals), (vec!["Regular"], None));
+        let all = scene.run(shown).await.unwrap();
+        assert_eq!(all.ticket_types.len(), 2);
+        let hidden = all.ticket_types[1].id;
+        for wanted in [
+            Reference::Id(hidden),
+            "Guests".parse().unwrap(),
+            "Guest".parse().unwrap(),
+        ] {
+            let item = PickedItem {
+                ticket_type: wanted.clone(),
+                quantity: 1,
+            };
+            let hold = HoldTickets {
+                event: event.id.into(),
+                items: vec![item],
+            };
+            let refused = scene.app.run(&cx, hold).await;
+            let failure = Failure::of(refused.as_ref().unwrap_err());
+            assert!(!format!("{:?}", failure.candidates).contains("Guests"));
+            assert_refused(refused, "not_found");
+            let mut order = buying(event.id, "Regular", 1);
+            order.items[0].ticket_type = wanted;
+            assert_refused(scene.app.run(&cx, order).await, "not_found");
+        }
+        // An organizer sells it all the same.
+        let sold: PlaceOrder = buying(event.id, "Guests", 1);
+        scene.run(sold).await.unwrap();
+        scene.reconcile().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_not_published_is_not_there_for_a_buyer() {
+        let scene = Scene::new().await;
+        let cx = buyer(&scene);
+        let draft = scene.run(new_event("Secret Gala")).await.unwrap().event;
+        scene
+            .run(selling(draft.id, "Regular", 2500, 10))
+            .await
+            .unwrap();
+        for event in [
+            Reference::Id(draft.id),
+            Reference::Name(draft.slug),
+            Reference::Name(draft.title),
+        ] {
+            let shown = scene
+                .app
+                .run(
+                    &cx,
+                    GetEvent {
+                        event: event.clone(),
+                    },
+                )
+                .await;
+            let failure = Failure::of(shown.as_ref().unwrap_err());
+            assert!(failure.candidates.is_empty());
+            assert_refused(shown, "not_found");
+            let hold = HoldTickets {
+                event,
+                ..holding(draft.id, 1)
+            };
+            assert_refused(scene.app.run(&cx, hold).await, "not_found");
+        }
+        // Nor is one found by words that come near its title.
+        let event = scene.published("Spring Gala").await;
+        let near = GetEvent {
+            event: "spring gal".parse().unwrap(),
+        };
+        assert_refused(scene.app.run(&cx, near).await, "not_found");
+        let by_slug = GetEvent {
+            event: event.slug.parse().unwrap(),
+        };
+        scene.app.run(&cx, by_slug.clone()).await.unwrap();
+        scene.move_event(event.id, StatusMove::Cancel(None)).await;
+        scene.app.run(&cx, by_slug).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn buyers_do_not_share_a_limit() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 10).await;
+        let few = crate::Options {
+            operations_per_minute: 1,
+            burst: 1,
+            ..crate::Options::default()
+        };
+        let app = scene.app.limited(few);
+        let look = GetEvent {
+            event: event.id.into(),
+        };
+        for _ in 0..3 {
+            app.run(&buyer(&scene), look.clone()).await.unwrap();
+        }
+        app.run(&scene.cx, look.clone()).await.unwrap();
+        assert_refused(app.run(&scene.cx, look).await, "rate_limited");
+    }
+}
