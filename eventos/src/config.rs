@@ -139,6 +139,12 @@ pub(crate) struct LimitsConfig {
     pub(crate) burst: u32,
     /// How many minutes places are kept for somebody who buys: 1 to 1440.
     pub(crate) hold_minutes: u32,
+    /// Requests of buyers, who have no login, per minute and address; 0 for no limit.
+    pub(crate) public_per_minute: u32,
+    /// How many of them may come at once.
+    pub(crate) public_burst: u32,
+    /// Whether a proxy stands before the server that writes the client's address at the end of `X-Forwarded-For`.
+    pub(crate) behind_proxy: bool,
 }
 
 /// Mail.
@@ -273,10 +279,14 @@ impl Default for OrganizationConfig {
 impl Default for LimitsConfig {
     fn default() -> Self {
         let options = operations::Options::default();
+        let public = http_api::Options::new([0; 32]);
         Self {
             operations_per_minute: options.operations_per_minute,
             burst: options.burst,
             hold_minutes: options.hold_minutes,
+            public_per_minute: public.public_per_minute,
+            public_burst: public.public_burst,
+            behind_proxy: public.behind_proxy,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the server answers over HTTP: the MCP endpoint, health, pages for people, and the addresses that start
+//! What the server answers over HTTP: the MCP endpoint, the API, health, pages for people, and the addresses that start
 //! workflows.
 
 mod approvals;
@@ -53,7 +53,18 @@ pub(crate) fn router(
     let pages = pages.merge(approvals::router(app, key)).merge(way_out);
     let pages = pages.merge(survey::router(app, key));
     let pages = pages.merge(hooks::router(app));
+    let pages = pages.merge(http_api::router(app.clone(), api_options(config, key)));
     Ok(pages.merge(mcp_server::router(app.clone(), options)))
+}
+
+/// The API's options from the settings.
+fn api_options(config: &Config, key: [u8; 32]) -> http_api::Options {
+    let mut options = http_api::Options::new(key);
+    options.url = config.url();
+    options.public_per_minute = config.limits.public_per_minute;
+    options.public_burst = config.limits.public_burst;
+    options.behind_proxy = config.limits.behind_proxy;
+    options
 }
 
 /// The MCP server's options from the settings.

@@ -1,0 +1,208 @@
+//! The buyers' part: no login, limited by address. Each step runs an operation of the catalog as a buyer, with the
+//! permissions of that one step; what a buyer may see of what is there is decided in `operations::buyers`.
+
+mod limit;
+mod steps;
+mod view;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{Method, StatusCode},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+    routing::{MethodFilter, on},
+};
+use domain::Permission::{self, AttendeesPersonal, EventsRead, OrdersRead, OrdersWrite};
+use operations::{Entry, catalog, schema};
+use serde_json::Value;
+
+pub(crate) use limit::Counter;
+
+use crate::{problem::Problem, router::Shared};
+
+/// Where the buyers' part is.
+pub(crate) const PATH: &str = "/v1/public";
+
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    ShowEvent,
+    Hold,
+    ShowHold,
+    Extend,
+    Release,
+    Order,
+    ShowOrder,
+}
+
+/// One step of somebody who buys.
+pub(crate) struct Step {
+    pub(crate) kind: Kind,
+    pub(crate) method: Method,
+    /// Below [`PATH`].
+    pub(crate) path: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) says: &'static str,
+    /// The operation that does it.
+    pub(crate) operation: &'static str,
+    /// The fields of that operation's input that the buyer gives; the rest is known from the path.
+    pub(crate) takes: &'static [&'static str],
+    pub(crate) needs: &'static [Permission],
+    pub(crate) status: StatusCode,
+    pub(crate) answer: fn() -> Value,
+}
+
+const EVENT: &str = "/{organization}/events/{event}";
+const HOLDS: &str = "/{organization}/events/{event}/holds";
+const HOLD: &str = "/holds/{checkout}";
+const ORDER: &str = "/holds/{checkout}/order";
+
+/// The steps, in the order in which people take them.
+pub(crate) const STEPS: &[Step] = &[
+    Step {
+        kind: Kind::ShowEvent,
+        method: Method::GET,
+        path: EVENT,
+        name: "public_show_event",
+        says: "A published event, its ticket types, and how many are left of each.",
+        operation: "get_event",
+        takes: &[],
+        needs: &[EventsRead],
+        status: StatusCode::OK,
+        answer: schema::output::<view::PublicEvent>,
+    },
+    Step {
+        kind: Kind::Hold,
+        method: Method::POST,
+        path: HOLDS,
+        name: "public_hold_tickets",
+        says: "Set places aside for a few minutes, at the present prices. The answer has a `checkout`: keep it secret, \
+               everything else needs it.",
+        operation: "hold_tickets",
+        takes: &["items"],
+        needs: &[OrdersWrite],
+        status: StatusCode::CREATED,
+        answer: schema::output::<view::PublicHold>,
+    },
+    Step {
+        kind: Kind::ShowHold,
+        method: Method::GET,
+        path: HOLD,
+        name: "public_show_hold",
+        says: "What is held, what it costs, and for how long.",
+        operation: "get_hold",
+        takes: &[],
+        needs: &[OrdersRead],
+        status: StatusCode::OK,
+        answer: schema::output::<view::PublicHold>,
+    },
+    Step {
+        kind: Kind::Extend,
+        method: Method::POST,
+        path: "/holds/{checkout}/extend",
+        name: "public_extend_hold",
+        says: "More time, once.",
+        operation: "extend_hold",
+        takes: &[],
+        needs: &[OrdersWrite],
+        status: StatusCode::OK,
+        answer: schema::output::<view::PublicHold>,
+    },
+    Step {
+        kind: Kind::Release,
+        method: Method::POST,
+        path: "/holds/{checkout}/release",
+        name: "public_release_hold",
+        says: "Give the places back: others can have them at once.",
+        operation: "release_hold",
+        takes: &[],
+        needs: &[OrdersWrite],
+        status: StatusCode::OK,
+        answer: schema::output::<view::PublicHold>,
+    },
+    Step {
+        kind: Kind::Order,
+        method: Method::POST,
+        path: ORDER,
+        name: "public_place_order",
+        says: "Order what is held. A free order is paid at once, and its ticket codes are in the answer; otherwise the answer \
+               says how to pay.",
+        operation: "place_order",
+        takes: &["buyer", "note"],
+        needs: &[OrdersWrite, AttendeesPersonal],
+        status: StatusCode::CREATED,
+        answer: schema::output::<view::PublicOrder>,
+    },
+    Step {
+        kind: Kind::ShowOrder,
+        method: Method::GET,
+        path: ORDER,
+        name: "public_show_order",
+        says: "The order of a hold: its state and, once it is paid, its ticket codes.",
+        operation: "get_order",
+        takes: &[],
+        needs: &[OrdersRead, AttendeesPersonal],
+        status: StatusCode::OK,
+        answer: schema::output::<view::PublicOrder>,
+    },
+];
+
+impl Step {
+    /// The schema of what the buyer sends, made once.
+    pub(crate) fn input_schema(&self) -> &'static Value {
+        static SCHEMAS: LazyLock<HashMap<&'static str, Value>> = LazyLock::new(|| {
+            let of = |step: &Step| (step.name, step.made_schema());
+            STEPS.iter().map(of).collect()
+        });
+        SCHEMAS.get(self.name).unwrap_or(&Value::Null)
+    }
+
+    /// The operation's schema, without what the path says.
+    fn made_schema(&self) -> Value {
+        let entry = catalog::find(self.operation);
+        let mut schema = entry.map(Entry::exact_input_schema).unwrap_or_default();
+        if let Some(fields) = schema["properties"].as_object_mut() {
+            fields.retain(|name, _| self.takes.contains(&name.as_str()));
+        }
+        if let Some(required) = schema["required"].as_array_mut() {
+            required.retain(|name| name.as_str().is_some_and(|name| self.takes.contains(&name)));
+        }
+        if let Some(fields) = schema.as_object_mut() {
+            // It speaks to organizers.
+            fields.remove("description");
+        }
+        schema
+    }
+}
+
+/// The steps as routes.
+pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
+    let mut router = Router::new();
+    for step in STEPS {
+        let method = if step.method == Method::GET {
+            MethodFilter::GET
+        } else {
+            MethodFilter::POST
+        };
+        let handler = async move |State(shared): State<Arc<Shared>>, request: Request| {
+            steps::answered(&shared, step, request).await
+        };
+        router = router.route(step.path, on(method, handler));
+    }
+    router.layer(middleware::from_fn_with_state(Arc::clone(shared), admit))
+}
+
+async fn admit(
+    State(shared): State<Arc<Shared>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    shared.counter.count(&request)?;
+    Ok(next.run(request).await.into_response())
+}

@@ -1,0 +1,292 @@
+//! What buyers see of events, holds and orders: listed field by field, so that nothing new is shown by accident.
+
+use domain::{Currency, EventId, LocalTime, Money, TicketTypeId, Timestamp, Untrusted, Zone};
+use operations::{
+    events::{EventFormat, EventStatus},
+    holds::{HeldItem, Hold, HoldStatus},
+    lifecycle::EventDetails,
+    orders::{OrderDetail, OrderStatus, PlacedOrder},
+    ticket_types::{SaleState, TicketType},
+    tickets::TicketStatus,
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+/// A view as JSON.
+pub(super) fn json(view: &impl Serialize) -> Value {
+    serde_json::to_value(view).expect("a view is plain data")
+}
+
+/// A published event with what is on sale.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct PublicEvent {
+    /// Its id.
+    id: EventId,
+    /// Its name in addresses.
+    slug: String,
+    /// Its title.
+    title: String,
+    /// Its state.
+    status: EventStatus,
+    /// How people attend.
+    format: EventFormat,
+    /// When, as people say it.
+    when: String,
+    /// Start on the clock at the place.
+    starts: LocalTime,
+    /// End on the clock at the place.
+    ends: LocalTime,
+    /// The zone of that clock.
+    zone: Zone,
+    /// The start as an instant.
+    starts_at: Timestamp,
+    /// The end as an instant.
+    ends_at: Timestamp,
+    /// Where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    venue: Option<PublicVenue>,
+    /// One or two sentences.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<String>,
+    /// The description, in Markdown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    /// What tickets are paid in.
+    currency: Currency,
+    /// What is on sale, in order.
+    ticket_types: Vec<PublicTicketType>,
+}
+
+/// The place.
+#[derive(Serialize, JsonSchema)]
+struct PublicVenue {
+    /// What it is called.
+    name: String,
+    /// Where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    city: Option<String>,
+}
+
+/// What is on sale.
+#[derive(Serialize, JsonSchema)]
+struct PublicTicketType {
+    /// Its id.
+    id: TicketTypeId,
+    /// What it is called.
+    name: String,
+    /// What it includes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    /// Its price; `amount` counts the smallest unit.
+    price: Money,
+    /// The price as people read it.
+    costs: String,
+    /// Whether it can be bought now.
+    state: SaleState,
+    /// How many are left; absent when nothing limits it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<i32>,
+    /// When the sale begins, on the clock at the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sales_start: Option<LocalTime>,
+    /// When the sale ends, on the clock at the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sales_end: Option<LocalTime>,
+    /// The fewest in one order.
+    min_per_order: i32,
+    /// The most in one order.
+    max_per_order: i32,
+}
+
+impl PublicEvent {
+    pub(super) fn of(details: EventDetails) -> Self {
+        let event = details.event;
+        let venue = event.venue.map(|venue| PublicVenue {
+            name: venue.name,
+            city: venue.city,
+        });
+        let types = details.ticket_types.into_iter();
+        Self {
+            id: event.id,
+            slug: event.slug,
+            title: event.title,
+            status: event.status,
+            format: event.format,
+            when: event.when,
+            starts: event.starts,
+            ends: event.ends,
+            zone: event.zone,
+            starts_at: event.starts_at,
+            ends_at: event.ends_at,
+            venue,
+            summary: event.summary,
+            description: event.description,
+            currency: event.currency,
+            ticket_types: types.map(PublicTicketType::of).collect(),
+        }
+    }
+}
+
+impl PublicTicketType {
+    fn of(kind: TicketType) -> Self {
+        Self {
+            id: kind.id,
+            name: kind.name,
+            description: kind.description,
+            price: kind.price,
+            costs: kind.costs,
+            state: kind.state,
+            left: kind.availability.left,
+            sales_start: kind.sales_start,
+            sales_end: kind.sales_end,
+            min_per_order: kind.min_per_order,
+            max_per_order: kind.max_per_order,
+        }
+    }
+}
+
+/// Places set aside for whoever has the checkout.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct PublicHold {
+    /// The secret that everything else needs.
+    checkout: String,
+    /// The event.
+    event_id: EventId,
+    /// Whether the places are still set aside, or what became of them.
+    status: HoldStatus,
+    /// What is held.
+    items: Vec<HeldItem>,
+    /// How many tickets.
+    ticket_count: i32,
+    /// What an order of them costs; stays while the hold lives.
+    total: Money,
+    /// Until when the places are kept.
+    expires_at: Timestamp,
+    /// How many seconds that is from now; absent when it does not live any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds_left: Option<i64>,
+    /// Whether it had its one extension.
+    is_extended: bool,
+}
+
+impl PublicHold {
+    pub(super) fn of(hold: Hold, checkout: String) -> Self {
+        Self {
+            checkout,
+            event_id: hold.event_id,
+            status: hold.status,
+            items: hold.items,
+            ticket_count: hold.ticket_count,
+            total: hold.total,
+            expires_at: hold.expires_at,
+            seconds_left: hold.seconds_left,
+            is_extended: hold.is_extended,
+        }
+    }
+}
+
+/// The buyer's own order.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct PublicOrder {
+    /// The short code people read aloud.
+    number: String,
+    /// Its state.
+    status: OrderStatus,
+    /// Its event.
+    event_id: EventId,
+    /// Its event's title.
+    event_title: String,
+    /// Who bought.
+    buyer_name: Untrusted,
+    /// Their address.
+    buyer_email: Untrusted,
+    /// What was bought.
+    items: Vec<PublicItem>,
+    /// How many tickets.
+    ticket_count: i32,
+    /// What it costs.
+    total: Money,
+    /// What is still to be paid, while it is pending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open: Option<Money>,
+    /// How to pay, in the answer to the order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_instructions: Option<String>,
+    /// When it was placed.
+    placed_at: Timestamp,
+    /// When it was paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paid_at: Option<Timestamp>,
+    /// When it was cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancelled_at: Option<Timestamp>,
+    /// The tickets, once it is paid.
+    tickets: Vec<PublicTicket>,
+}
+
+/// One line of an order.
+#[derive(Serialize, JsonSchema)]
+struct PublicItem {
+    /// What was bought.
+    ticket_type_id: TicketTypeId,
+    /// As it was called when it was bought.
+    name: String,
+    /// How many.
+    quantity: i32,
+    /// The price of one when it was bought.
+    unit_price: Money,
+}
+
+/// A right of admission.
+#[derive(Serialize, JsonSchema)]
+struct PublicTicket {
+    /// The code on it.
+    code: String,
+    /// Whether it admits.
+    status: TicketStatus,
+    /// Its ticket type's name, as it was bought.
+    ticket_type: String,
+}
+
+impl PublicOrder {
+    /// A new order, with how to pay it.
+    pub(super) fn placed(placed: PlacedOrder) -> Self {
+        Self {
+            payment_instructions: placed.payment_instructions,
+            ..Self::of(placed.order)
+        }
+    }
+
+    pub(super) fn of(detail: OrderDetail) -> Self {
+        let order = detail.order;
+        let items = detail.items.into_iter().map(|item| PublicItem {
+            ticket_type_id: item.ticket_type_id,
+            name: item.name,
+            quantity: item.quantity,
+            unit_price: item.unit_price,
+        });
+        let tickets = detail.tickets.into_iter().map(|ticket| PublicTicket {
+            code: ticket.code,
+            status: ticket.status,
+            ticket_type: ticket.ticket_type,
+        });
+        Self {
+            number: order.number,
+            status: order.status,
+            event_id: order.event_id,
+            event_title: order.event_title,
+            buyer_name: order.buyer_name,
+            buyer_email: order.buyer_email,
+            items: items.collect(),
+            ticket_count: order.ticket_count,
+            total: order.total,
+            open: order.open,
+            payment_instructions: None,
+            placed_at: order.placed_at,
+            paid_at: order.paid_at,
+            cancelled_at: detail.cancelled_at,
+            tickets: tickets.collect(),
+        }
+    }
+}
