@@ -63,6 +63,21 @@ pub(crate) fn workflow_judges() -> Result<ExitCode> {
     Ok(all.finish())
 }
 
+/// Lets only the API be attacked, on a server without data.
+pub(crate) fn api_judges() -> Result<ExitCode> {
+    step("program", || {
+        cargo(&["build", "-p", "eventos", "--all-features"], &[])
+    })?;
+    let mut all = checks::Tally::default();
+    let peers = crate::peers::install()?;
+    let scratch = scratch()?;
+    let server = Server::start(&program(), &scratch, &[])?;
+    checks::api(&peers, &server, &mut all);
+    server.stop()?;
+    std::fs::remove_dir_all(&scratch).context("the scratch folder could not be removed")?;
+    Ok(all.finish())
+}
+
 /// Lets only the mail servers judge.
 pub(crate) fn mail_judges() -> Result<ExitCode> {
     step("program", || {
@@ -136,8 +151,8 @@ fn tests() -> Result<()> {
     outcome
 }
 
-/// Mail servers, what knows Stripe, the official suite, Inspector, the Python client and the bundle tool, on the program
-/// as a user would start it: once empty, once with the demonstration data.
+/// Mail servers, what knows Stripe, the attacker of the API, the official suite, Inspector, the Python client and the
+/// bundle tool, on the program as a user would start it: once empty, once with the demonstration data.
 fn judged(all: &mut checks::Tally) -> Result<()> {
     let peers = crate::peers::install()?;
     let scratch = scratch()?;
@@ -155,6 +170,8 @@ fn judged(all: &mut checks::Tally) -> Result<()> {
         },
         all,
     );
+    // Last: it leaves things behind that nobody means.
+    checks::api(&peers, &empty, all);
     empty.stop()?;
     let demo = Server::start(&program, &scratch.join("demo"), &["--demo"])?;
     checks::endpoint(

@@ -34,6 +34,7 @@ impl Server {
             .args(arguments)
             .env("EVENTOS_DATA_DIR", data_dir)
             .env("EVENTOS_LIMITS__OPERATIONS_PER_MINUTE", "0")
+            .env("EVENTOS_LIMITS__PUBLIC_PER_MINUTE", "0")
             .env_remove("DATABASE_URL")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

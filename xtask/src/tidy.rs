@@ -107,14 +107,18 @@ fn only_store_and_operations_know_sqlx() {
 
 #[test]
 fn surfaces_cannot_see_the_store() {
-    let manifest = fs::read_to_string(root().join("mcp-server/Cargo.toml")).unwrap();
-    let dependencies = manifest.split("[dev-dependencies]").next().unwrap();
-    assert!(
-        !dependencies.contains("\nstore"),
-        "mcp-server must not depend on store"
-    );
+    for surface in ["mcp-server", "http-api"] {
+        let manifest = fs::read_to_string(root().join(surface).join("Cargo.toml")).unwrap();
+        let dependencies = manifest.split("[dev-dependencies]").next().unwrap();
+        for other in ["store", "mcp-server", "http-api", "workflows"] {
+            assert!(
+                !dependencies.contains(&format!("\n{other}.")),
+                "{surface} must not depend on {other}"
+            );
+        }
+    }
     let operations = fs::read_to_string(root().join("operations/Cargo.toml")).unwrap();
-    for protocol in ["rmcp", "axum", "hyper", "mcp-server"] {
+    for protocol in ["rmcp", "axum", "hyper", "mcp-server", "http-api"] {
         assert!(
             !operations.contains(protocol),
             "operations must not know {protocol}"

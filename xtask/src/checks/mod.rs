@@ -1,6 +1,7 @@
 //! Lets the outside programs judge MCP servers that are up. Every check prints one line and must
 //! be able to fail; the last line of a run is `N passed, N failed`.
 
+mod api;
 mod bundle;
 mod conformance;
 mod inspector;
@@ -172,6 +173,11 @@ pub(crate) fn endpoint(peers: &peers::Peers, server: &Server, judges: &Judges, t
         &stdio,
         tally,
     );
+}
+
+/// Whether the API is what it says of itself.
+pub(crate) fn api(peers: &peers::Peers, server: &Server, tally: &mut Tally) {
+    api::check(peers, server, tally);
 }
 
 /// Whether other programs' mail servers take our mails as they are meant.
