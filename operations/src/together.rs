@@ -240,14 +240,19 @@ impl From<sqlx::Error> for Apart {
 }
 
 /// Shares the event with everybody who buys, until the transaction ends.
-pub(crate) async fn share(
+pub(crate) async fn share<R: Together>(
     conn: &mut PgConnection,
-    cx: &Cx,
+    waiting: &[Waiting<R>],
     event: EventId,
 ) -> Result<Event, Apart> {
-    let event = events::share(conn, cx, &event.into()).await;
+    let event = events::share(conn, &waiting[0].cx, &event.into()).await;
     // Not found, most likely: each is told so by itself.
-    event.map_err(|_| Apart::OneByOne)
+    let event = event.map_err(|_| Apart::OneByOne)?;
+    // What is there for the first may not be there for another.
+    if waiting.iter().all(|one| events::shows(&one.cx, &event)) {
+        return Ok(event);
+    }
+    Err(Apart::OneByOne)
 }
 
 /// What is to be written for those that are not refused.

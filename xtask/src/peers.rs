@@ -120,13 +120,10 @@ pub(crate) fn install_for_payments() -> Result<(PathBuf, PathBuf)> {
     Ok((python, out(&path::absolute(folder())?, "payments")?))
 }
 
-/// Installs what attacks the API; hands back the program.
-pub(crate) fn install_for_api(peers: &Peers) -> Result<PathBuf> {
-    let pins = crate::root().join("checks");
-    let lock = File::create(peers.folder.join("lock"))?;
-    lock.lock()?;
-    python(&peers.folder, &pins, "venv-api", &["requirements-api.txt"])?;
-    Ok(peers.folder.join("venv-api/bin/st"))
+/// Installs what attacks the API, unless it is installed; hands back the program.
+pub(crate) fn install_for_api() -> Result<PathBuf> {
+    let python = python_alone("venv-api", &["requirements-api.txt"])?;
+    Ok(python.with_file_name("st"))
 }
 
 /// Installs what we are measured beside, unless it is installed; hands back its Python.

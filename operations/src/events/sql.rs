@@ -54,7 +54,7 @@ fn missing(given: &str) -> LookupError {
 }
 
 /// Whether an event is there for whoever asks.
-fn shows(cx: &Cx, event: &Event) -> bool {
+pub(crate) fn shows(cx: &Cx, event: &Event) -> bool {
     buyers::shows_event(cx, event.status, event.published_at.is_some())
 }
 

@@ -105,7 +105,7 @@ impl Together for HoldTickets {
         waiting: &[Waiting<Self>],
     ) -> Result<Vec<Outcome<Self>>, Apart> {
         let mut tx = app.store().write_together(&waiting[0].cx).await?;
-        let event = together::share(tx.conn(), &waiting[0].cx, event).await?;
+        let event = together::share(tx.conn(), waiting, event).await?;
         let offers = ticket_types::offers(tx.conn(), event.id).await?;
         let mut left = Left::of(&offers);
         let mut moves = Moves::default();

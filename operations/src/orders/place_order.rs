@@ -138,7 +138,7 @@ impl Together for PlaceOrder {
         waiting: &[Waiting<Self>],
     ) -> Result<Vec<Outcome<Self>>, Apart> {
         let mut tx = app.store().write_together(&waiting[0].cx).await?;
-        let event = together::share(tx.conn(), &waiting[0].cx, event).await?;
+        let event = together::share(tx.conn(), waiting, event).await?;
         let offers = ticket_types::offers(tx.conn(), event.id).await?;
         let ids: Vec<HoldId> = waiting.iter().filter_map(|w| w.wanted.hold).collect();
         let mut sale = Sale {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use domain::{Cx, Permission};
 use tokio::task::JoinSet;
 
 use super::{GetOrder, OrderDetail};
 use crate::{
-    testing::{Scene, assert_refused, buying, holding, ordering},
+    buyers,
+    testing::{Scene, assert_refused, buying, holding, new_event, ordering, selling},
     tickets::Attendee,
 };
 
@@ -103,6 +105,35 @@ async fn what_is_answered_is_what_is_found_later() {
         let placed = scene.run(ordering(&hold)).await.unwrap().order;
         assert_eq!(found(&scene, &placed).await, placed);
     }
+}
+
+/// An organizer and a buyer ask for a draft at the same moment: to the buyer it is not there, whoever came first.
+#[tokio::test]
+async fn who_shares_with_an_organizer_sees_no_more_for_it() {
+    let scene = Scene::new().await;
+    let draft = scene.run(new_event("Secret Gala")).await.unwrap().event;
+    let command = selling(draft.id, "Regular", 2500, 10);
+    scene.run(command).await.unwrap();
+    let may = [Permission::EventsRead, Permission::OrdersWrite];
+    let buyer = buyers::context(scene.cx.organization_id, may, scene.cx.now);
+    let mut owner = scene.database.owner().await;
+    let lock = "begin; select from event for update";
+    sqlx::raw_sql(lock).execute(&mut owner).await.unwrap();
+    let mut crowd = JoinSet::new();
+    let mut come = |cx: &Cx, code: &'static str| {
+        let (app, cx) = (scene.app.clone(), cx.clone());
+        crowd.spawn(async move {
+            assert_refused(app.run(&cx, holding(draft.id, 1)).await, code);
+        });
+    };
+    come(&scene.cx, "event_not_on_sale");
+    scene.database.until_waiting(1).await;
+    come(&scene.cx, "event_not_on_sale");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    come(&buyer, "not_found");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    sqlx::raw_sql("commit").execute(&mut owner).await.unwrap();
+    crowd.join_all().await;
 }
 
 /// A repeat in the same transaction as the first, and somebody outside who takes what was thought to be left: each is

@@ -15,7 +15,7 @@ pub(crate) fn check(peers: &Peers, server: &Server, tally: &mut Tally) {
 }
 
 fn judged(peers: &Peers, server: &Server) -> Result<String> {
-    let program = peers::install_for_api(peers)?;
+    let program = peers::install_for_api()?;
     let out = peers.out("api")?;
     let mut command = Command::new(program);
     command
