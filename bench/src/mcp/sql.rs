@@ -23,8 +23,8 @@ const EVENT: &str = "select event.id, event.slug, event.title, event.summary, ev
 const OFFERS: &str = "select t.id, t.event_id, t.name as name, t.description, t.price_amount, t.price_currency as \
      price_currency, t.position, t.visibility as visibility, t.sales_start_local, t.sales_end_local, \
      t.sales_start_at, t.sales_end_at, t.min_per_order, t.max_per_order, t.version, t.pool_id, p.capacity, \
-     p.held_count, p.sold_count, p.blocked_count, t.archived_at is not null as is_archived, array(select \
-     m.pool_id from ticket_type_pool m where m.ticket_type_id = t.id order by m.pool_id) as shared from \
+     p.held_count, p.sold_count, p.blocked_count, p.stopped_at is not null as is_stopped, t.archived_at is \
+     not null as is_archived, array(select m.pool_id from ticket_type_pool m where m.ticket_type_id = t.id order by m.pool_id) as shared from \
      ticket_type t join capacity_pool p on p.id = t.pool_id where t.event_id = $1 and (t.archived_at is null \
      or t.id = $2) order by t.position, t.id";
 
