@@ -1,7 +1,7 @@
 //! Somebody who buys for themselves, without a login: what is known of them is the checkout in their hands.
 //!
 //! What buyers see is decided where things are looked up: hidden ticket types and events that are not published are not
-//! there for them ([`shows_event`], [`shows_ticket_type`]).
+//! there for them (`shows_event`, `shows_ticket_type`).
 
 use domain::{Actor, Cx, EventId, HoldId, OrganizationId, Permission, Permissions, Timestamp};
 use uuid::Uuid;
