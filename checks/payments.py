@@ -249,8 +249,16 @@ def judge_webhooks(client, adapter):
 def judge_against_localstripe(program):
     """Our adapter understands somebody else's Stripe."""
     port = free_port()
-    # Its own command listens on every interface.
-    code = f"from aiohttp import web; from localstripe.server import app; web.run_app(app, host='127.0.0.1', port={port})"
+    # Its own command listens on every interface, and it keeps everything in one file that another account may own.
+    code = "\n".join(
+        (
+            "from aiohttp import web",
+            "from localstripe.resources import Store",
+            "from localstripe.server import app",
+            "Store.dump_to_disk = lambda self: None",
+            f"web.run_app(app, host='127.0.0.1', port={port})",
+        )
+    )
     server = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         until(lambda: answers(port), "localstripe")
