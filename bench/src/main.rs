@@ -1,5 +1,5 @@
 //! Measures EventOS beside its peers and beside what the machine can do at best, in one run:
-//! `cargo run --release -p bench -- mcp`, or `workflows`. The figures are in `bench/README.md`.
+//! `cargo run --release -p bench -- mcp`, `onsale` or `workflows`. The figures are in `bench/README.md`.
 
 #![expect(
     clippy::print_stdout,
@@ -8,6 +8,7 @@
 
 mod machine;
 mod mcp;
+mod onsale;
 mod program;
 mod report;
 mod stats;
@@ -33,6 +34,8 @@ struct Cli {
 enum Subject {
     /// Tool calls over HTTP and stdio, and how long the program takes to start.
     Mcp(mcp::Settings),
+    /// Very many people buying at once.
+    Onsale(onsale::Settings),
     /// Runs of workflows: how many, how soon, and at what cost.
     Workflows(workflows::Settings),
     /// The server that answers a constant. Started by `mcp`.
@@ -57,6 +60,7 @@ enum Subject {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().subject {
         Subject::Mcp(settings) => mcp::run(&settings),
+        Subject::Onsale(settings) => onsale::run(&settings),
         Subject::Workflows(settings) => workflows::run(&settings),
         Subject::Constant { listen } => mcp::constant::serve(listen),
         Subject::Pinned { cores, command } => machine::become_pinned(&cores, &command),

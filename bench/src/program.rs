@@ -76,16 +76,27 @@ impl Installed {
         command
             .env("EVENTOS_DATA_DIR", &self.data_dir)
             .env("EVENTOS_LIMITS__OPERATIONS_PER_MINUTE", "0")
+            .env("EVENTOS_LIMITS__PUBLIC_PER_MINUTE", "0")
             .env_remove("DATABASE_URL");
         Ok(command)
     }
 
     /// Starts the server; says how long it took until it was ready.
     pub(crate) fn serve(&self, arguments: &[&str]) -> Result<(Served, Duration)> {
+        self.serve_with(arguments, &[])
+    }
+
+    /// The same with settings of its own.
+    pub(crate) fn serve_with(
+        &self,
+        arguments: &[&str],
+        settings: &[(&str, &str)],
+    ) -> Result<(Served, Duration)> {
         std::fs::create_dir_all(&self.data_dir)?;
         let address = free_address()?;
         let log = self.data_dir.join("serve.log");
         let mut command = self.command()?;
+        command.envs(settings.iter().copied());
         command
             .args(["serve", "--listen", &address.to_string()])
             .args(arguments);

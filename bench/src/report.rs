@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn every_subject_has_its_place_in_the_readme() {
         let readme = std::fs::read_to_string(crate::root().join("bench/README.md")).unwrap();
-        for subject in ["mcp", "workflows"] {
+        for subject in ["mcp", "onsale", "workflows"] {
             let once = placed(&readme, subject, "| 1 |\n").unwrap();
             assert!(once.contains("\n\n| 1 |\n\n"));
             assert_eq!(

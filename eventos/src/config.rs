@@ -139,6 +139,8 @@ pub(crate) struct LimitsConfig {
     pub(crate) burst: u32,
     /// How many minutes places are kept for somebody who buys: 1 to 1440.
     pub(crate) hold_minutes: u32,
+    /// The most holds, or orders, of one event that share a transaction; 1 for a transaction each.
+    pub(crate) most_together: u16,
     /// Requests of buyers, who have no login, per minute and address; 0 for no limit.
     pub(crate) public_per_minute: u32,
     /// How many of them may come at once.
@@ -284,6 +286,7 @@ impl Default for LimitsConfig {
             operations_per_minute: options.operations_per_minute,
             burst: options.burst,
             hold_minutes: options.hold_minutes,
+            most_together: options.most_together,
             public_per_minute: public.public_per_minute,
             public_burst: public.public_burst,
             behind_proxy: public.behind_proxy,

@@ -24,6 +24,8 @@ pub struct Options {
     pub burst: u32,
     /// How many minutes places are kept for somebody who buys.
     pub hold_minutes: u32,
+    /// The most holds, or orders, of one event that share a transaction; 1 for a transaction each.
+    pub most_together: u16,
 }
 
 impl Default for Options {
@@ -32,6 +34,8 @@ impl Default for Options {
             operations_per_minute: 1_200,
             burst: 300,
             hold_minutes: 15,
+            // Enough to make the commit cheap for each, few enough to be over soon.
+            most_together: 64,
         }
     }
 }
@@ -52,6 +56,7 @@ pub struct App {
     store: Store,
     limiter: Option<Arc<DefaultKeyedRateLimiter<String>>>,
     hold_minutes: u32,
+    most_together: u16,
     holds: Counters<HoldTickets>,
     orders: Counters<PlaceOrder>,
 }
@@ -69,6 +74,7 @@ impl App {
             store,
             limiter,
             hold_minutes: options.hold_minutes,
+            most_together: options.most_together.max(1),
             holds: Counters::default(),
             orders: Counters::default(),
         }
@@ -93,6 +99,11 @@ impl App {
     /// Where they queue up to order.
     pub(crate) fn orders(&self) -> &Counters<PlaceOrder> {
         &self.orders
+    }
+
+    /// The most holds, or orders, of one event that share a transaction.
+    pub(crate) fn most_together(&self) -> usize {
+        usize::from(self.most_together)
     }
 
     /// How many minutes places are kept for somebody who buys.

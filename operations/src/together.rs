@@ -48,9 +48,6 @@ pub(crate) trait Together: Clone + Send + Sync + 'static {
 /// What one is answered.
 pub(crate) type Outcome<R> = Result<<R as Together>::Answer, <R as Together>::Error>;
 
-/// The most that share a transaction: enough to make the commit cheap for each, few enough to be over soon.
-const MOST: usize = 64;
-
 /// Somebody who waits for an answer.
 pub(crate) struct Waiting<R: Together> {
     /// Who asks.
@@ -114,12 +111,12 @@ struct Serving<R: Together> {
 
 impl<R: Together> Serving<R> {
     /// The next to be served; when there are none the counter is closed.
-    fn next(&mut self) -> Vec<Waiting<R>> {
+    fn next(&mut self, most: usize) -> Vec<Waiting<R>> {
         let mut counters = self.counters.open();
         let next: Vec<Waiting<R>> = counters
             .get_mut(&self.place)
             .map_or_else(Vec::new, |queue| {
-                let count = queue.len().min(MOST);
+                let count = queue.len().min(most);
                 queue.drain(..count).collect()
             });
         if next.is_empty() {
@@ -146,7 +143,7 @@ pub(crate) async fn serve<R: Together>(
     event: EventId,
     wanted: &R,
 ) -> Outcome<R> {
-    if !store::may_share(cx) {
+    if app.most_together() == 1 || !store::may_share(cx) {
         return wanted.alone(app, cx, event).await;
     }
     let (answer, answered) = oneshot::channel();
@@ -192,7 +189,7 @@ async fn serve_all<R: Together>(app: &App, place: Place, first: Vec<Waiting<R>>)
                 Err(Apart::Failed(failure)) => answer(next, || Err(failure().into())),
             },
         }
-        next = serving.next();
+        next = serving.next(app.most_together());
     }
 }
 

@@ -393,10 +393,14 @@ const FAILED: &[Gap] = &[
 ];
 const STOPPED: &[Gap] = &[Gap(
     "stopped.limits",
-    "a list: name, event, counted, found",
-    || json!([{"name": "Regular", "event": "Spring Gala", "counted": "3 set aside, 41 sold", "found": "2 set aside, 41 sold"}]),
+    "a list: name, event, held_counted, sold_counted, held_found, sold_found",
+    || {
+        json!([{
+            "name": "Regular", "event": "Spring Gala", "held_counted": 3, "sold_counted": 41, "held_found": 2,
+            "sold_found": 41,
+        }])
+    },
 )];
-
 const APPROVAL: &[Gap] = &[
     Gap("approval.title", "what is to be decided", || {
         json!("Send “Doors open at 18:00” to 240 people")

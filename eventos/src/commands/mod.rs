@@ -124,6 +124,7 @@ impl Opened {
             operations_per_minute: config.limits.operations_per_minute,
             burst: config.limits.burst,
             hold_minutes: config.limits.hold_minutes,
+            most_together: config.limits.most_together,
         };
         let app = App::new(database.store.clone(), limits);
         Ok(Self { app, database })

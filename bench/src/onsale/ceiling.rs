@@ -1,0 +1,115 @@
+//! What PostgreSQL can do at best: the rows of one order, written by one function call in one transaction; and a control
+//! that does what others do: lock the event, count what is sold, and sell one more.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+/// Connections that write at the same time.
+const WRITERS: u32 = 16;
+
+const FUNCTIONS: &str = r"
+create schema if not exists bench;
+create sequence if not exists bench.number;
+create or replace function bench.rows(org uuid, event uuid, type uuid, held boolean) returns void language plpgsql as $$
+declare hold_id uuid := gen_random_uuid(); the_order uuid := gen_random_uuid(); item uuid := gen_random_uuid(); request uuid := gen_random_uuid();
+begin
+  insert into orders (organization_id, id, event_id, number, status, buyer_name, buyer_email, currency, total_amount, ticket_count, placed_at, paid_at, updated_at)
+    values (org, the_order, event, translate(upper(lpad(to_hex(nextval('bench.number')), 7, '0')), '01', 'GH'), 'paid', 'Ada Lovelace', 'ada@example.org', 'EUR', 0, 1, now(), now(), now());
+  insert into order_item (organization_id, id, order_id, event_id, ticket_type_id, name, quantity, unit_amount, currency, attendees)
+    values (org, item, the_order, event, type, 'Regular', 1, 0, 'EUR', '[]');
+  insert into ticket (organization_id, order_id, event_id, id, order_item_id, ticket_type_id, code, status, issued_at)
+    values (org, the_order, event, gen_random_uuid(), item, type, translate(substr(upper(md5(random()::text)), 1, 20), '01', 'GH'), 'valid', now());
+  insert into change (organization_id, id, at, kind, subject_kind, subject_id, summary, payload, actor, operation, request_id)
+    select org, gen_random_uuid(), now(), kind, 'order', the_order, 'An order for Spring Gala: 1 ticket, free',
+      jsonb_build_object('order_id', the_order, 'event_id', event, 'ticket_count', 1), '{}', 'place_order', request
+    from unnest(case when held then array['hold.placed', 'order.placed', 'order.paid'] else array['order.placed', 'order.paid'] end) as kind;
+  if held then
+    insert into hold (organization_id, id, event_id, status, currency, total_amount, ticket_count, expires_at, order_id, created_at, ended_at)
+      values (org, hold_id, event, 'ordered', 'EUR', 0, 1, now() + interval '15 minutes', the_order, now(), now());
+    insert into hold_item (organization_id, id, hold_id, ticket_type_id, name, quantity, unit_amount)
+      values (org, gen_random_uuid(), hold_id, type, 'Regular', 1, 0);
+  end if;
+end $$;
+-- The contended counter last.
+create or replace function bench.buy(org uuid, event uuid, type uuid) returns void language plpgsql as $$
+begin
+  perform bench.rows(org, event, type, true);
+  update capacity_pool set sold_count = sold_count + 1 where id = (select pool_id from ticket_type where id = type)
+    and (capacity is null or held_count + sold_count + blocked_count + 1 <= capacity);
+end $$;
+-- As those do who have no counter: one at a time, and the more was sold the longer it takes.
+create or replace function bench.recount(org uuid, event uuid, type uuid) returns void language plpgsql as $$
+begin
+  perform from event e where e.id = recount.event for update;
+  perform count(*) from ticket t where t.ticket_type_id = type and t.status = 'valid';
+  perform bench.rows(org, event, type, false);
+end $$;
+";
+
+/// Whom the two sell for.
+#[derive(Clone, Copy)]
+pub(crate) struct Stall {
+    pub(crate) organization: Uuid,
+    pub(crate) event: Uuid,
+    pub(crate) ticket_type: Uuid,
+}
+
+/// PostgreSQL, asked as its owner.
+pub(crate) struct Ceiling {
+    pool: PgPool,
+}
+
+impl Ceiling {
+    pub(crate) async fn new(url: &str) -> Result<Self> {
+        let pool = PgPoolOptions::new()
+            .max_connections(WRITERS)
+            .connect(url)
+            .await?;
+        sqlx::raw_sql(FUNCTIONS).execute(&pool).await?;
+        Ok(Self { pool })
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Orders per minute of one function call each.
+    pub(crate) async fn rate(
+        &self,
+        function: &'static str,
+        stall: Stall,
+        lasting: Duration,
+    ) -> Result<f64> {
+        let statement = match function {
+            "buy" => "select bench.buy($1, $2, $3)",
+            _ => "select bench.recount($1, $2, $3)",
+        };
+        let started = Instant::now();
+        let mut writers = JoinSet::new();
+        for _ in 0..WRITERS {
+            let pool = self.pool.clone();
+            writers.spawn(async move {
+                let mut connection = pool.acquire().await?;
+                let mut count = 0_u32;
+                while started.elapsed() < lasting {
+                    let call = sqlx::query(statement);
+                    let call = call.bind(stall.organization).bind(stall.event);
+                    call.bind(stall.ticket_type)
+                        .execute(&mut *connection)
+                        .await?;
+                    count += 1;
+                }
+                Ok::<_, sqlx::Error>(count)
+            });
+        }
+        let mut orders = 0;
+        while let Some(done) = writers.join_next().await {
+            orders += done??;
+        }
+        Ok(f64::from(orders) / started.elapsed().as_secs_f64() * 60.0)
+    }
+}

@@ -1,0 +1,275 @@
+//! The contestants take turns on one PostgreSQL, each with an event of its own, and what was sold is counted.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use store::embedded::{Cluster, Options as ClusterOptions};
+use uuid::Uuid;
+
+use super::{
+    Settings,
+    buyers::{Connection, Crowd, crowd},
+    ceiling::{Ceiling, Stall},
+};
+use crate::{
+    program::{Installed, Served},
+    stats::Sample,
+};
+
+/// Places of the sale that sells out.
+pub(crate) const PLACES: i32 = 1_000;
+
+/// A way to sell, over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// As EventOS sells: whoever comes at the same time shares a transaction.
+    Together,
+    /// The same, each in a transaction of its own.
+    Alone,
+}
+
+/// What is for sale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offer {
+    /// A: fewer places than buyers.
+    SellsOut,
+    /// F: places for all.
+    Unlimited,
+}
+
+/// A sale's figures, a number per round.
+#[derive(Debug)]
+pub(crate) struct Figures {
+    pub(crate) way: Way,
+    pub(crate) offer: Offer,
+    /// Confirmed orders a minute.
+    pub(crate) orders: Vec<f64>,
+    /// Looking, holding, ordering: milliseconds within which half, 95 and 99 of 100 were answered.
+    pub(crate) steps: [[Vec<f64>; 3]; 3],
+    /// Memory of the server afterwards, in MB.
+    pub(crate) resident: Vec<f64>,
+    pub(crate) refused: BTreeMap<String, usize>,
+    /// Tickets beyond the places, and places nobody got although somebody was refused; over all rounds.
+    pub(crate) oversold: i64,
+    pub(crate) undersold: i64,
+}
+
+/// Everything the sales brought.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) figures: Vec<Figures>,
+    /// Orders a minute of one function call each.
+    pub(crate) ceiling: Vec<f64>,
+    /// The same of those who lock and count.
+    pub(crate) recount: Vec<f64>,
+    pub(crate) postgres: String,
+}
+
+/// Lets all take turns.
+pub(crate) fn hold(installed: &Installed, settings: &Settings) -> Result<Outcome> {
+    // Makes the database and the organization.
+    drop(installed.serve(&["--no-worker"])?);
+    let token = installed.token("home")?;
+    let cluster = Cluster::open(&ClusterOptions::new(&installed.data_dir), &|_| {})?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(async {
+        let ceiling = Ceiling::new(&cluster.url("eventos")).await?;
+        let mut sales = Sales {
+            installed,
+            token,
+            pool: ceiling.pool().clone(),
+            settings,
+            count: 0,
+        };
+        let mut outcome = Outcome {
+            figures: Figures::all(),
+            ceiling: Vec::new(),
+            recount: Vec::new(),
+            postgres: sales.postgres().await?,
+        };
+        let lasting = Duration::from_secs_f64(settings.ceiling_seconds);
+        for round in 0..settings.rounds {
+            eprintln!("round {} of {}", round + 1, settings.rounds);
+            // Another one is first each time.
+            outcome.figures.rotate_left(usize::from(round > 0));
+            for figures in &mut outcome.figures {
+                sales.turn(figures).await?;
+            }
+            let stall = sales.stall().await?;
+            outcome
+                .ceiling
+                .push(ceiling.rate("buy", stall, lasting).await?);
+            let stall = sales.stall().await?;
+            outcome
+                .recount
+                .push(ceiling.rate("recount", stall, lasting).await?);
+        }
+        Ok(outcome)
+    });
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    cluster.close()?;
+    outcome
+}
+
+impl Figures {
+    fn all() -> Vec<Self> {
+        let pairs = [
+            (Way::Together, Offer::SellsOut),
+            (Way::Together, Offer::Unlimited),
+            (Way::Alone, Offer::Unlimited),
+        ];
+        let of = |(way, offer)| Self {
+            way,
+            offer,
+            orders: Vec::new(),
+            steps: Default::default(),
+            resident: Vec::new(),
+            refused: BTreeMap::new(),
+            oversold: 0,
+            undersold: 0,
+        };
+        pairs.into_iter().map(of).collect()
+    }
+
+    fn add(&mut self, crowd: Crowd) {
+        #[expect(clippy::cast_precision_loss, reason = "some thousand orders")]
+        let orders = crowd.orders as f64;
+        self.orders
+            .push(orders / crowd.selling.as_secs_f64() * 60.0);
+        for (figures, times) in self.steps.iter_mut().zip(crowd.steps) {
+            let sample = Sample::new(times, Duration::ZERO);
+            for (figure, share) in figures.iter_mut().zip([0.5, 0.95, 0.99]) {
+                figure.push(sample.percentile(share));
+            }
+        }
+        for (code, count) in crowd.refused {
+            *self.refused.entry(code).or_default() += count;
+        }
+    }
+}
+
+struct Sales<'a> {
+    installed: &'a Installed,
+    token: String,
+    pool: PgPool,
+    settings: &'a Settings,
+    count: u32,
+}
+
+impl Sales<'_> {
+    async fn turn(&mut self, figures: &mut Figures) -> Result<()> {
+        let most = match figures.way {
+            Way::Together => "64",
+            Way::Alone => "1",
+        };
+        let limits = [("EVENTOS_LIMITS__MOST_TOGETHER", most)];
+        // Mails and workflows wait in their queue; a worker elsewhere would see to them.
+        let (served, _) = self.installed.serve_with(&["--no-worker"], &limits)?;
+        let event = self.put_on_sale(&served, figures.offer).await?;
+        let Settings {
+            buyers, at_once, ..
+        } = *self.settings;
+        let crowd = crowd(served.address, &event, buyers, usize::from(at_once)).await?;
+        figures.resident.extend(served.resident());
+        let sold = self.sold(&event).await?;
+        let counted = i64::try_from(crowd.orders)?;
+        ensure!(
+            sold == counted,
+            "{counted} were told of a ticket, {sold} have one"
+        );
+        if figures.offer == Offer::SellsOut {
+            let places = i64::from(PLACES);
+            figures.oversold += (sold - places).max(0);
+            figures.undersold += (places.min(i64::try_from(buyers)?) - sold).max(0);
+        }
+        figures.add(crowd);
+        Ok(())
+    }
+
+    /// An event with one free ticket type; its id.
+    async fn put_on_sale(&mut self, served: &Served, offer: Offer) -> Result<String> {
+        self.count += 1;
+        let mut api = Connection::open(served.address).await?;
+        api.headers = format!("Authorization: Bearer {}\r\n", self.token);
+        let event = json!({
+            "title": format!("On-sale {} of {}", self.count, std::process::id()),
+            "starts": "2031-06-01T19:00", "ends": "2031-06-01T22:00", "zone": "Europe/Berlin",
+            "format": "online", "online_url": "https://live.example.org",
+        });
+        let created = call(&mut api, "create_event", &event).await?;
+        let id = created["event"]["id"].as_str().context("no id")?.to_owned();
+        let mut kind = json!({
+            "event": id, "name": "Regular", "price": {"amount": 0, "currency": "EUR"},
+        });
+        match offer {
+            Offer::SellsOut => kind["quantity"] = PLACES.into(),
+            Offer::Unlimited => kind["unlimited"] = true.into(),
+        }
+        call(&mut api, "save_ticket_type", &kind).await?;
+        call(&mut api, "publish_event", &json!({"event": id})).await?;
+        Ok(id)
+    }
+
+    /// An event for those that only ask PostgreSQL.
+    async fn stall(&mut self) -> Result<Stall> {
+        let (served, _) = self.installed.serve(&["--no-worker"])?;
+        let event = uuid(&self.put_on_sale(&served, Offer::Unlimited).await?)?;
+        let (organization, ticket_type): (Uuid, Uuid) =
+            sqlx::query_as("select organization_id, id from ticket_type where event_id = $1")
+                .bind(event)
+                .fetch_one(&self.pool)
+                .await?;
+        Ok(Stall {
+            organization,
+            event,
+            ticket_type,
+        })
+    }
+
+    /// Valid tickets of an event.
+    async fn sold(&self, event: &str) -> Result<i64> {
+        let sold = "select count(*) from ticket where event_id = $1 and status = 'valid'";
+        let sold = sqlx::query_scalar(sold).bind(uuid(event)?);
+        Ok(sold.fetch_one(&self.pool).await?)
+    }
+
+    /// PostgreSQL's version, if what it commits survives a power cut.
+    async fn postgres(&self) -> Result<String> {
+        let (version, is_durable): (String, bool) = sqlx::query_as(
+            "select current_setting('server_version'), \
+               current_setting('fsync')::bool and current_setting('synchronous_commit') = 'on'",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        ensure!(
+            is_durable,
+            "this server forgets commits in a power cut: it measures nothing"
+        );
+        Ok(version)
+    }
+}
+
+fn uuid(id: &str) -> Result<Uuid> {
+    let (_, digits) = id.split_once('_').context("an id has a prefix")?;
+    Ok(Uuid::parse_str(digits)?)
+}
+
+/// Calls an operation; what wants to be seen first is confirmed as it was shown.
+async fn call(api: &mut Connection, operation: &str, input: &Value) -> Result<Value> {
+    let mut path = format!("/v1/{operation}");
+    for _ in 0..2 {
+        let (status, body) = api.ask("POST", &path, &input.to_string()).await?;
+        let answer: Value = serde_json::from_str(&body)?;
+        match (status, answer["confirm"].as_str()) {
+            (200..300, _) => return Ok(answer),
+            (428, Some(digest)) => path = format!("/v1/{operation}?confirm={digest}"),
+            _ => bail!("{operation} answered {status}: {body}"),
+        }
+    }
+    bail!("{operation} wants to be confirmed again and again")
+}
