@@ -1,9 +1,9 @@
 //! An on-sale: very many people at once look, hold, and order free tickets, over the buyers' HTTP API.
 
 mod buyers;
-mod ceiling;
 mod report;
 mod sale;
+mod sql;
 
 use anyhow::Result;
 

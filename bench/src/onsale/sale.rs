@@ -4,14 +4,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
-use sqlx::PgPool;
 use store::embedded::{Cluster, Options as ClusterOptions};
 use uuid::Uuid;
 
 use super::{
     Settings,
     buyers::{Connection, Crowd, crowd},
-    ceiling::{Ceiling, Stall},
+    sql::{Ceiling, Stall},
 };
 use crate::{
     program::{Installed, Served},
@@ -82,7 +81,7 @@ pub(crate) fn hold(installed: &Installed, settings: &Settings) -> Result<Outcome
         let mut sales = Sales {
             installed,
             token,
-            pool: ceiling.pool().clone(),
+            ceiling: &ceiling,
             settings,
             count: 0,
         };
@@ -90,7 +89,7 @@ pub(crate) fn hold(installed: &Installed, settings: &Settings) -> Result<Outcome
             figures: Figures::all(),
             ceiling: Vec::new(),
             recount: Vec::new(),
-            postgres: sales.postgres().await?,
+            postgres: ceiling.server().await?,
         };
         let lasting = Duration::from_secs_f64(settings.ceiling_seconds);
         for round in 0..settings.rounds {
@@ -156,7 +155,7 @@ impl Figures {
 struct Sales<'a> {
     installed: &'a Installed,
     token: String,
-    pool: PgPool,
+    ceiling: &'a Ceiling,
     settings: &'a Settings,
     count: u32,
 }
@@ -176,7 +175,7 @@ impl Sales<'_> {
         } = *self.settings;
         let crowd = crowd(served.address, &event, buyers, usize::from(at_once)).await?;
         figures.resident.extend(served.resident());
-        let sold = self.sold(&event).await?;
+        let sold = self.ceiling.sold(uuid(&event)?).await?;
         let counted = i64::try_from(crowd.orders)?;
         ensure!(
             sold == counted,
@@ -219,38 +218,7 @@ impl Sales<'_> {
     async fn stall(&mut self) -> Result<Stall> {
         let (served, _) = self.installed.serve(&["--no-worker"])?;
         let event = uuid(&self.put_on_sale(&served, Offer::Unlimited).await?)?;
-        let (organization, ticket_type): (Uuid, Uuid) =
-            sqlx::query_as("select organization_id, id from ticket_type where event_id = $1")
-                .bind(event)
-                .fetch_one(&self.pool)
-                .await?;
-        Ok(Stall {
-            organization,
-            event,
-            ticket_type,
-        })
-    }
-
-    /// Valid tickets of an event.
-    async fn sold(&self, event: &str) -> Result<i64> {
-        let sold = "select count(*) from ticket where event_id = $1 and status = 'valid'";
-        let sold = sqlx::query_scalar(sold).bind(uuid(event)?);
-        Ok(sold.fetch_one(&self.pool).await?)
-    }
-
-    /// PostgreSQL's version, if what it commits survives a power cut.
-    async fn postgres(&self) -> Result<String> {
-        let (version, is_durable): (String, bool) = sqlx::query_as(
-            "select current_setting('server_version'), \
-               current_setting('fsync')::bool and current_setting('synchronous_commit') = 'on'",
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        ensure!(
-            is_durable,
-            "this server forgets commits in a power cut: it measures nothing"
-        );
-        Ok(version)
+        self.ceiling.stall(event).await
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -73,8 +73,38 @@ impl Ceiling {
         Ok(Self { pool })
     }
 
-    pub(crate) fn pool(&self) -> &PgPool {
-        &self.pool
+    /// Whom to sell for: the event's organization and its only ticket type.
+    pub(crate) async fn stall(&self, event: Uuid) -> Result<Stall> {
+        let found = "select organization_id, id from ticket_type where event_id = $1";
+        let found = sqlx::query_as(found).bind(event);
+        let (organization, ticket_type) = found.fetch_one(&self.pool).await?;
+        Ok(Stall {
+            organization,
+            event,
+            ticket_type,
+        })
+    }
+
+    /// Valid tickets of an event.
+    pub(crate) async fn sold(&self, event: Uuid) -> Result<i64> {
+        let sold = "select count(*) from ticket where event_id = $1 and status = 'valid'";
+        let sold = sqlx::query_scalar(sold).bind(event);
+        Ok(sold.fetch_one(&self.pool).await?)
+    }
+
+    /// PostgreSQL's version, if what it commits survives a power cut.
+    pub(crate) async fn server(&self) -> Result<String> {
+        let (version, is_durable): (String, bool) = sqlx::query_as(
+            "select current_setting('server_version'), \
+               current_setting('fsync')::bool and current_setting('synchronous_commit') = 'on'",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        ensure!(
+            is_durable,
+            "this server forgets commits in a power cut: it measures nothing"
+        );
+        Ok(version)
     }
 
     /// Orders per minute of one function call each.
