@@ -25,7 +25,7 @@ use store::{
     embedded::{Cluster, Durability, Options as ClusterOptions},
 };
 
-/// A server to test against instead of the one kept under `target/`: a URL of a superuser.
+/// A server to test against instead of the one kept in memory or under `target/`: a URL of a superuser.
 const SERVER: &str = "EVENTOS_TEST_DATABASE_URL";
 
 /// A database that is dropped with the value.
@@ -167,19 +167,32 @@ fn server_url() -> &'static str {
     url
 }
 
-/// The cluster kept under `target/` between test runs. Holding the value keeps it running: whoever runs many tests
-/// holds it around them, so that it is not stopped and started between two.
+/// The cluster kept between test runs. Holding the value keeps it running: whoever runs many tests holds it around them,
+/// so that it is not stopped and started between two.
 pub fn kept_cluster() -> Cluster {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let mut options = ClusterOptions::new(
-        target
-            .unwrap_or_else(|| checkout.join("target"))
-            .join("test-postgres"),
-    );
+    let target = target.unwrap_or_else(|| checkout.join("target"));
+    let mut options =
+        ClusterOptions::new(in_memory(&target).unwrap_or_else(|| target.join("test-postgres")));
     options.durability = Durability::Throwaway;
     options.max_connections = 300;
     Cluster::open(&options, &|step| eprintln!("{step}")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A folder in memory, of its own for each user and build folder; none where there is too little. Every test makes and
+/// drops a database: on a disk that takes three times as long as the tests themselves.
+fn in_memory(target: &Path) -> Option<PathBuf> {
+    const MEMORY: &str = "/dev/shm";
+    const ENOUGH: u64 = 3 << 30;
+    let room = rustix::fs::statvfs(MEMORY).ok()?;
+    if room.f_bavail.saturating_mul(room.f_frsize) < ENOUGH {
+        return None;
+    }
+    let digest = Sha256::digest(target.as_os_str().as_encoded_bytes());
+    let user = rustix::process::geteuid().as_raw();
+    let name = format!("eventos-test-{user}-{}", hex::encode(&digest[..6]));
+    Some(Path::new(MEMORY).join(name))
 }
 
 /// The name of the migrated template, made under a lock when it is missing.
