@@ -295,6 +295,18 @@ impl Cx {
         self
     }
 
+    /// The same request, for a transaction of its own before the one that answers: neither its answer nor the step of a
+    /// run is done with it.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self {
+            idempotency: None,
+            checkpoint: None,
+            confirmed: None,
+            ..self.clone()
+        }
+    }
+
     /// Whether the caller has cancelled the request; asked once more just before commit.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.as_ref().is_some_and(|cancelled| cancelled())

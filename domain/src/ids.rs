@@ -157,6 +157,8 @@ ids! {
     OrderId "ord" "an order";
     /// Names the tenant.
     OrganizationId "org" "an organization";
+    /// Names one try to have an order paid through a processor.
+    PaymentAttemptId "att" "a payment attempt";
     /// Names money received.
     PaymentId "pay" "a payment";
     /// Names money given back.

@@ -57,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) mail: MailConfig,
     /// Text messages.
     pub(crate) sms: SmsConfig,
+    /// Payments through Stripe.
+    pub(crate) stripe: StripeConfig,
     /// Webhooks.
     pub(crate) webhooks: WebhooksConfig,
     /// The worker that executes workflows.
@@ -175,6 +177,20 @@ pub(crate) struct SmsConfig {
     pub(crate) from: Option<String>,
 }
 
+/// Payments through Stripe. Only whoever runs the server decides where money goes: no operation changes it.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct StripeConfig {
+    /// Stripe's secret key; without it orders are paid to the organizer.
+    pub(crate) key: Option<Secret>,
+    /// What Stripe signs its webhooks to `/webhooks/stripe` with; several, separated by commas, while one replaces another.
+    pub(crate) webhook_secret: Option<Secret>,
+    /// The connected account (`acct_…`) to act for, if not the key's own.
+    pub(crate) account: Option<String>,
+    /// Stripe's address; its own when left out, a simulator's on this machine for development.
+    pub(crate) url: Option<String>,
+}
+
 /// Webhooks.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -244,6 +260,7 @@ impl Default for Config {
             limits: LimitsConfig::default(),
             mail: MailConfig::default(),
             sms: SmsConfig::default(),
+            stripe: StripeConfig::default(),
             webhooks: WebhooksConfig::default(),
             workflows: WorkflowsConfig::default(),
             mcp: McpConfig::default(),
@@ -429,7 +446,7 @@ fn set(table: &mut toml::Table, path: &[&str], value: &str) {
             table.insert((*leaf).to_owned(), value.into());
         }
         [
-            section @ ("store" | "organization" | "limits" | "mail" | "sms" | "webhooks"
+            section @ ("store" | "organization" | "limits" | "mail" | "sms" | "stripe" | "webhooks"
             | "workflows" | "mcp" | "log"),
             leaf,
         ] => {
@@ -511,6 +528,8 @@ mod tests {
         let config = from(&[
             ("mail.smtp_url", "smtps://u:hunter2@mail.example.org"),
             ("sms.token", "hunter2"),
+            ("stripe.key", "sk_live_hunter2"),
+            ("stripe.webhook_secret", "whsec_hunter2"),
         ])
         .unwrap();
         assert!(!format!("{config:?}").contains("hunter2"));

@@ -94,6 +94,7 @@ fn page(status: StatusCode, body: &str) -> Response {
         lang: "en",
         title: "Unsubscribe",
         style: "",
+        forms_to: "",
         body,
     })
 }

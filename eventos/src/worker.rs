@@ -7,10 +7,18 @@ use operations::App;
 use store::Store;
 use workflows::{Options, StoredDefinitions, Worker};
 
-use crate::{config::Config, config::Secret};
+use crate::{
+    config::{Config, Secret},
+    payments,
+};
 
 /// A worker as the settings want it.
-pub(crate) fn prepare(store: &Store, config: &Config, name: Option<String>) -> Result<Worker> {
+pub(crate) fn prepare(
+    store: &Store,
+    config: &Config,
+    key: [u8; 32],
+    name: Option<String>,
+) -> Result<Worker> {
     ensure!(
         config.workflows.concurrency > 0,
         "a worker works on at least one run at once; `serve --no-worker` goes without"
@@ -23,6 +31,7 @@ pub(crate) fn prepare(store: &Store, config: &Config, name: Option<String>) -> R
     options.http.secret = secret.map(ToOwned::to_owned);
     // Every run is a caller of its own: limits are for people and programs outside.
     let app = App::new(store.clone(), operations::Options::unlimited());
+    let app = app.with_payments(payments::prepare(config, key)?);
     let definitions = Arc::new(StoredDefinitions::new(app.clone()));
     let worker = Worker::new(app, store.clone(), definitions, options);
     worker.map_err(|error| anyhow!(error.message))

@@ -4,11 +4,13 @@ use std::{num::NonZeroU32, sync::Arc, time::Instant};
 
 use domain::{Actor, Cx, Facts, Fault, FaultKind, FaultSpec, Permission, context::Mode};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use payments::Processor;
 use sha2::{Digest, Sha256};
 use store::{Remembered, Sessions, Store, StoreError};
 use tracing::Instrument as _;
 
 use crate::{
+    buyers::OrderPages,
     holds::HoldTickets,
     operation::{Effect, Operation},
     orders::PlaceOrder,
@@ -50,6 +52,15 @@ impl Options {
     }
 }
 
+/// How orders are paid without the organizer: a processor, and where it sends buyers back to.
+#[derive(Clone)]
+pub struct Payments {
+    /// Who is asked for pages and refunds.
+    pub processor: Arc<dyn Processor>,
+    /// The pages of orders.
+    pub return_to: OrderPages,
+}
+
 /// EventOS: a store and the rules.
 #[derive(Clone)]
 pub struct App {
@@ -59,6 +70,7 @@ pub struct App {
     most_together: u16,
     holds: Counters<HoldTickets>,
     orders: Counters<PlaceOrder>,
+    payments: Option<Payments>,
 }
 
 impl App {
@@ -77,7 +89,20 @@ impl App {
             most_together: options.most_together.max(1),
             holds: Counters::default(),
             orders: Counters::default(),
+            payments: None,
         }
+    }
+
+    /// The same with a processor that orders are paid through.
+    #[must_use]
+    pub fn with_payments(mut self, payments: Option<Payments>) -> Self {
+        self.payments = payments;
+        self
+    }
+
+    /// How orders are paid without the organizer; none if that is not set up.
+    pub(crate) fn payments(&self) -> Option<&Payments> {
+        self.payments.as_ref()
     }
 
     /// The same with other limits.

@@ -3,7 +3,9 @@
 //! What buyers see is decided where things are looked up: hidden ticket types and events that are not published are not
 //! there for them (`shows_event`, `shows_ticket_type`).
 
-use domain::{Actor, Cx, EventId, HoldId, OrganizationId, Permission, Permissions, Timestamp};
+use domain::{
+    Actor, Cx, EventId, HoldId, OrderId, OrganizationId, Permission, Permissions, Timestamp,
+};
 use uuid::Uuid;
 
 use crate::{events::EventStatus, signed, ticket_types::Visibility};
@@ -41,6 +43,54 @@ impl Checkout {
             organization_id: id(0)?.into(),
             event_id: id(1)?.into(),
             hold_id: id(2)?.into(),
+        })
+    }
+}
+
+const ORDER_PURPOSE: &str = "eventos order v1";
+
+/// One order as its buyer reaches it: whoever has its link sees the order and its tickets, and may pay it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrderLink {
+    /// Whose order it is.
+    pub organization_id: OrganizationId,
+    /// The order.
+    pub order_id: OrderId,
+}
+
+/// Makes the links under which buyers reach their orders, and opens them.
+#[derive(Clone)]
+pub struct OrderPages {
+    url: String,
+    key: [u8; 32],
+}
+
+impl OrderPages {
+    /// The pages of a server that people reach under an address, with the server's own key.
+    pub fn new(url: &str, key: [u8; 32]) -> Self {
+        Self {
+            url: url.trim_end_matches('/').to_owned(),
+            key,
+        }
+    }
+
+    /// The address of an order's page.
+    pub fn url(&self, link: &OrderLink) -> String {
+        let ids = [
+            Uuid::from(link.organization_id).into_bytes(),
+            Uuid::from(link.order_id).into_bytes(),
+        ];
+        let token = signed::seal(&self.key, ORDER_PURPOSE, &ids.concat());
+        format!("{}/orders/{token}", self.url)
+    }
+
+    /// The order of a link that was made here; the token is the last part of its path.
+    pub fn open(&self, token: &str) -> Option<OrderLink> {
+        let bytes: [u8; 32] = signed::open(&self.key, ORDER_PURPOSE, token)?;
+        let id = |place: usize| Uuid::from_slice(&bytes[16 * place..16 * (place + 1)]).ok();
+        Some(OrderLink {
+            organization_id: id(0)?.into(),
+            order_id: id(1)?.into(),
         })
     }
 }
@@ -123,6 +173,24 @@ mod tests {
             ([7; 32], ""),
         ] {
             assert_eq!(Checkout::open(&key, token), None, "{token}");
+        }
+    }
+
+    #[test]
+    fn an_order_opens_with_its_own_link_only() {
+        let link = OrderLink {
+            organization_id: Uuid::from_u128(1).into(),
+            order_id: Uuid::from_u128(2).into(),
+        };
+        let pages = OrderPages::new("https://tickets.example.org/", [7; 32]);
+        let url = pages.url(&link);
+        let token = url
+            .strip_prefix("https://tickets.example.org/orders/")
+            .unwrap();
+        assert_eq!(pages.open(token), Some(link));
+        assert_eq!(OrderPages::new("", [8; 32]).open(token), None);
+        for bad in ["", &token[2..], "00"] {
+            assert_eq!(pages.open(bad), None, "{bad}");
         }
     }
 

@@ -50,6 +50,10 @@ pub const KINDS: &[(&str, &str)] = &[
     ("message_template.saved", "A template got new words."),
     ("order.cancelled", "An order was called off."),
     (
+        "order.expired",
+        "An order was not paid in time, and its places are free again.",
+    ),
+    (
         "order.paid",
         "An order was paid, or needed no payment, and its tickets were issued.",
     ),
@@ -58,6 +62,10 @@ pub const KINDS: &[(&str, &str)] = &[
     (
         "organization.updated",
         "The organization's name or defaults changed.",
+    ),
+    (
+        "payment.started",
+        "A buyer was given a page of the payment provider to pay an order.",
     ),
     (
         "personal_data.erased",
@@ -71,6 +79,18 @@ pub const KINDS: &[(&str, &str)] = &[
     (
         "pool.stopped",
         "The counters of a capacity pool did not add up, so it sells nothing.",
+    ),
+    (
+        "refund.done",
+        "Money was given back through the payment provider, or in its own pages.",
+    ),
+    (
+        "refund.failed",
+        "Money could not be given back; it is with the organizer.",
+    ),
+    (
+        "refund.requested",
+        "Money of an order is given back, by the payment provider or by the organizer.",
     ),
     ("series.created", "An event became a series of dates."),
     ("suppression.removed", "An address gets mail again."),

@@ -14,6 +14,7 @@ pub mod codes;
 mod faults;
 pub mod field_change;
 pub mod guard;
+pub mod jobs;
 pub mod links;
 pub mod lookup;
 pub mod operation;
@@ -45,7 +46,7 @@ pub mod venues;
 pub mod workflow_runs;
 pub mod workflows;
 
-pub use app::{App, Options, RunError};
+pub use app::{App, Options, Payments, RunError};
 pub use catalog::CATALOG;
 pub use operation::{Effect, Entry, Operation, Shelf, Toolset};
 pub use store::{Seen, Sessions, Store};

@@ -4,7 +4,7 @@ use std::{fmt, future::Future, pin::Pin};
 
 use domain::{EmailAddress, Language, Money, OrderId, RefundId, Timestamp, money::MoneyError};
 
-use crate::{IdempotencyKey, ProcessorError};
+use crate::{IdempotencyKey, ProcessorError, stripe::Notice};
 
 /// The future of asking a processor.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ProcessorError>> + Send + 'a>>;
@@ -40,6 +40,9 @@ pub trait Processor: Send + Sync {
         payment: &'a PaymentReference,
         refund_id: RefundId,
     ) -> Answer<'a, Option<Refund>>;
+
+    /// What the processor wanted to tell us since a moment and did not get rid of, oldest first.
+    fn list_undelivered(&self, since: Timestamp) -> Answer<'_, Vec<Notice>>;
 }
 
 macro_rules! references {

@@ -26,7 +26,6 @@ pub use approvals::{Approvals, Asked, CatalogApprovals, Decision, Request};
 pub use definitions::{Beginning, Called, Definitions, NoDefinitions, Reply, Schedule};
 pub use dispatcher::{DispatchError, Looked, dispatch};
 pub use http::Options as HttpOptions;
-pub use job::job;
 pub use library::{SyncError, library, sync as sync_library};
 pub use retry::delay;
 pub use scheduler::Scheduler;

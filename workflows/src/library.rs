@@ -33,6 +33,7 @@ library! {
     "low-sales-alert" true
     "no-show-follow-up" false
     "order-confirmation" true
+    "payment-reconciliation" true
     "payment-reminder" false
     "reconciliation" true
     "sold-out-alert" true

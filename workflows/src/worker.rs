@@ -11,7 +11,7 @@ use std::{
 };
 
 use domain::{Timestamp, WorkflowRunId};
-use operations::{App, approvals, holds, workflows::StepError};
+use operations::{App, approvals, holds, orders::payments as orders, workflows::StepError};
 use store::{
     Ear, Store,
     runs::{Claim, Lease, Run},
@@ -391,7 +391,7 @@ async fn schedule(engine: &Engine, options: &Options) {
     }
 }
 
-/// Ends questions and holds whose time is over. The runs that wait for a question go on by their own clock, and whoever
+/// Ends questions, holds and orders whose time is over, and takes up what was left lying. The runs that wait for a question go on by their own clock, and whoever
 /// finds too few places left ends holds without waiting for this; it is for everybody else.
 async fn expire(engine: &Engine, options: &Options) {
     if !options.is_dispatching {
@@ -407,6 +407,16 @@ async fn expire(engine: &Engine, options: &Options) {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "Places that nobody ordered in time are free again"),
             Err(error) => tracing::warn!(%error, "Holds could not be ended; trying again"),
+        }
+        match orders::expire_due(&engine.app, (engine.clock)()).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "Orders that nobody paid in time are being ended"),
+            Err(error) => tracing::warn!(%error, "Orders could not be ended; trying again"),
+        }
+        match orders::take_notices(&engine.app, (engine.clock)()).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "What was told of payments is being looked up"),
+            Err(error) => tracing::warn!(%error, "What was told of payments waits; trying again"),
         }
         tokio::time::sleep(options.expiring).await;
     }

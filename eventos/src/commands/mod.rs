@@ -25,7 +25,7 @@ use crate::{
     config::{Config, Overrides},
     database::{Database, shed_foreign_options},
     home::{self, Home},
-    logging,
+    logging, payments,
     signals::Signals,
 };
 
@@ -126,7 +126,9 @@ impl Opened {
             hold_minutes: config.limits.hold_minutes,
             most_together: config.limits.most_together,
         };
+        let key = home::sealing_key(&config.data_dir)?;
         let app = App::new(database.store.clone(), limits);
+        let app = app.with_payments(payments::prepare(config, key)?);
         Ok(Self { app, database })
     }
 

@@ -60,7 +60,7 @@ impl Serve {
         let outgoing = Outgoing::new(&config, key)?;
         let sending = outgoing.keep_sending(&opened.app, &stop);
         let worker = if config.workflows.worker && !self.no_worker {
-            Some(worker::prepare(&opened.database.store, &config, None)?)
+            Some(worker::prepare(&opened.database.store, &config, key, None)?)
         } else {
             None
         };

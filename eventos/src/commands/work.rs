@@ -6,7 +6,7 @@ use anyhow::Result;
 use tokio_util::sync::CancellationToken;
 
 use super::Opened;
-use crate::{config::Config, signals::Signals, worker};
+use crate::{config::Config, home, signals::Signals, worker};
 
 /// Execute workflows, beside the server or on another machine, against the same database.
 #[derive(Debug, clap::Args)]
@@ -26,7 +26,10 @@ impl Work {
         let mut signals = Signals::new()?;
         let stop = CancellationToken::new();
         let watch = opened.database.keep_running(&stop);
-        let worker = worker::prepare(&opened.database.store, &config, self.name)?;
+        let worker = {
+            let key = home::sealing_key(&config.data_dir)?;
+            worker::prepare(&opened.database.store, &config, key, self.name)?
+        };
         signals.run(&stop, worker.run(stop.clone())).await;
         stop.cancel();
         opened.finish(&mut signals, watch).await?;

@@ -269,6 +269,7 @@ fn respond(status: StatusCode, title: &str, body: &str) -> Response {
         lang: "en",
         title: &escaped(title),
         style: include_str!("approval.css"),
+        forms_to: "",
         body,
     })
 }

@@ -3,6 +3,8 @@
 
 mod approvals;
 mod hooks;
+mod orders;
+mod stripe;
 mod survey;
 
 use std::sync::Arc;
@@ -53,6 +55,8 @@ pub(crate) fn router(
     let pages = pages.merge(approvals::router(app, key)).merge(way_out);
     let pages = pages.merge(survey::router(app, key));
     let pages = pages.merge(hooks::router(app));
+    let pages = pages.merge(orders::router(app, config, key));
+    let pages = pages.merge(stripe::router(app, config));
     let pages = pages.merge(http_api::router(app.clone(), api_options(config, key)));
     Ok(pages.merge(mcp_server::router(app.clone(), options)))
 }
@@ -160,6 +164,8 @@ pub(crate) struct Page<'a> {
     pub(crate) title: &'a str,
     /// What it looks like beyond what all pages have.
     pub(crate) style: &'static str,
+    /// Where its forms may lead beside this server, as a source of a Content-Security-Policy; nowhere if empty.
+    pub(crate) forms_to: &'a str,
     pub(crate) body: &'a str,
 }
 
@@ -174,9 +180,12 @@ pub(crate) fn linked(page: &Page<'_>) -> Response {
         .replace("{{lang}}", page.lang)
         .replace("{{title}}", page.title);
     let html = [head.as_str(), page.body, foot].concat();
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+    let forms_to = page.forms_to;
+    let policy = format!(
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self' {forms_to}; frame-ancestors 'none'"
+    );
     let headers = [
-        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::CONTENT_SECURITY_POLICY, policy.as_str()),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),

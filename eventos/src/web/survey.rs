@@ -293,6 +293,7 @@ fn page(status: StatusCode, language: Language, title: &str, body: &str) -> Resp
         lang: language.as_str(),
         title,
         style: include_str!("survey.css"),
+        forms_to: "",
         body,
     })
 }

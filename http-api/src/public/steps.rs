@@ -7,9 +7,14 @@ use axum::{
     http::HeaderMap,
     response::Response,
 };
-use domain::{OrganizationId, Timestamp};
+use domain::{OrderId, OrganizationId, Timestamp};
 use operations::{
-    Entry, buyers, buyers::Checkout, catalog, guard, organizations::find_organization, schema,
+    Entry, buyers,
+    buyers::{Checkout, OrderLink, OrderPages},
+    catalog, guard,
+    orders::PlacedOrder,
+    organizations::find_organization,
+    schema,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -79,10 +84,12 @@ pub(super) async fn answered(
         Kind::Order => {
             let input = taken.of_event(taken.of_hold(given)?);
             let placed = taken.run(step.operation, input).await?;
+            let placed: PlacedOrder = read(placed)?;
+            let page = taken.page(placed.order.order.id);
             Ok(shown(
                 step,
                 &parts.headers,
-                &PublicOrder::placed(read(placed)?),
+                &PublicOrder::placed(placed, page),
             ))
         }
         Kind::ShowOrder => {
@@ -93,8 +100,13 @@ pub(super) async fn answered(
                     "nothing was ordered of this hold yet",
                 ));
             };
+            let page = taken.page(order);
             let order = taken.run(step.operation, json!({"order": order})).await?;
-            Ok(shown(step, &parts.headers, &PublicOrder::of(read(order)?)))
+            Ok(shown(
+                step,
+                &parts.headers,
+                &PublicOrder::of(read(order)?, page),
+            ))
         }
     }
 }
@@ -186,6 +198,16 @@ impl Taken<'_> {
     fn of_hold(&self, mut input: Value) -> Result<Value, Problem> {
         input["hold"] = json!(self.checkout()?.hold_id);
         Ok(input)
+    }
+
+    /// The buyer's own page of an order.
+    fn page(&self, order_id: OrderId) -> String {
+        let options = &self.shared.options;
+        let organization_id = self.place.organization_id();
+        OrderPages::new(&options.url, options.key).url(&OrderLink {
+            organization_id,
+            order_id,
+        })
     }
 
     /// A hold as its buyer sees it.

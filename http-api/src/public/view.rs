@@ -213,8 +213,13 @@ pub(super) struct PublicOrder {
     /// How to pay, in the answer to the order.
     #[serde(skip_serializing_if = "Option::is_none")]
     payment_instructions: Option<String>,
+    /// The buyer's own page of the order: to pay it, and for the tickets. Keep it secret.
+    page: String,
     /// When it was placed.
     placed_at: Timestamp,
+    /// Until when it can be paid, while it is pending; as long as the organizer likes when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pay_by: Option<Timestamp>,
     /// When it was paid.
     #[serde(skip_serializing_if = "Option::is_none")]
     paid_at: Option<Timestamp>,
@@ -251,14 +256,18 @@ struct PublicTicket {
 
 impl PublicOrder {
     /// A new order, with how to pay it.
-    pub(super) fn placed(placed: PlacedOrder) -> Self {
+    pub(super) fn placed(placed: PlacedOrder, page: String) -> Self {
+        let online = placed.order.order.open.zip(placed.order.order.pay_by);
+        let online = online.map(|(open, until)| {
+            format!("Pay {open} on {page} before {until}. The places are held until then.")
+        });
         Self {
-            payment_instructions: placed.payment_instructions,
-            ..Self::of(placed.order)
+            payment_instructions: online.or(placed.payment_instructions),
+            ..Self::of(placed.order, page)
         }
     }
 
-    pub(super) fn of(detail: OrderDetail) -> Self {
+    pub(super) fn of(detail: OrderDetail, page: String) -> Self {
         let order = detail.order;
         let items = detail.items.into_iter().map(|item| PublicItem {
             ticket_type_id: item.ticket_type_id,
@@ -283,7 +292,9 @@ impl PublicOrder {
             total: order.total,
             open: order.open,
             payment_instructions: None,
+            page,
             placed_at: order.placed_at,
+            pay_by: order.pay_by,
             paid_at: order.paid_at,
             cancelled_at: detail.cancelled_at,
             tickets: tickets.collect(),

@@ -21,11 +21,12 @@ pub struct Reason {
 
 /// Those that can need a person. Not `queue_message`, the step of a workflow that mails: whoever enables the workflow
 /// agrees to whom it writes.
-const ASKING: [&str; 7] = [
+const ASKING: [&str; 8] = [
     "cancel_event",
     "cancel_order",
     "enable_workflow",
     "erase_personal_data",
+    "refund_order",
     "save_ticket_type",
     "send_message",
     "update_event",

@@ -183,7 +183,7 @@ impl New {
 }
 
 /// When a hold that begins or is extended now runs out.
-pub(super) fn end_of_hold(app: &App, cx: &Cx) -> Timestamp {
+pub(crate) fn end_of_hold(app: &App, cx: &Cx) -> Timestamp {
     let minutes = i64::from(app.hold_minutes());
     Timestamp::from_microseconds(cx.now.as_microseconds() + minutes * 60_000_000)
 }

@@ -12,6 +12,7 @@ use super::{
     changes::OrderCancelled,
     detail::{OrderDetail, detail, detail_of},
     model::{self, OrderRow, OrderStatus},
+    payments::{GivenBack, give_back},
     sql,
 };
 use crate::{
@@ -29,13 +30,13 @@ domain::text_enum! {
     pub enum RefundChoice {
         /// The organizer keeps it.
         None = "none",
-        /// All of it is given back outside EventOS.
+        /// All of it is given back: the way it was paid, or else outside EventOS.
         Full = "full",
     }
 }
 
 /// Cancel an order for good: its places are free again and its tickets are void. For a paid order say whether the
-/// money is given back; EventOS records that, the organizer transfers it. Ask before calling.
+/// money is given back; what was not paid online, the organizer transfers. Ask before calling.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct CancelOrder {
     /// Order: id or number.
@@ -84,8 +85,13 @@ impl Operation for CancelOrder {
         }
         let reason = self.reason.as_ref().map(Name::as_str);
         sql::cancel(tx.conn(), cx, order.id, reason).await?;
+        let mut given = GivenBack {
+            by_processor: Money::zero(refunded.currency),
+            by_hand: Money::zero(refunded.currency),
+        };
         if !refunded.is_zero() {
-            sql::refund(tx.conn(), cx, order.id, refunded, reason).await?;
+            let back = give_back(tx.conn(), cx, &order, refunded, None, reason);
+            given = back.await?.0;
         }
         let voided = tickets::void_for_order(tx.conn(), cx, order.id, reason).await?;
         let (step, counts) = match order.status {
@@ -106,6 +112,7 @@ impl Operation for CancelOrder {
             places_freed: total(&counts),
             tickets_voided: total(&voided),
             refunded,
+            by_processor: given.by_processor,
         };
         let answer = CancelledOrder {
             order: detail(tx.conn(), cx, order.id).await?,

@@ -92,6 +92,8 @@ pub struct OrderCancelled {
     pub(super) paid: Money,
     /// What is given back.
     pub(super) refunded: Money,
+    /// What of that goes back the way it was paid, by itself.
+    pub(super) by_processor: Money,
 }
 
 impl Change for OrderCancelled {
@@ -108,7 +110,16 @@ impl Change for OrderCancelled {
         let money = match (self.paid.is_zero(), self.refunded.is_zero()) {
             (true, _) => "nothing was paid".to_owned(),
             (false, true) => format!("{} stay with the organizer", self.paid),
-            (false, false) => format!("{} are given back outside EventOS", self.refunded),
+            (false, false) if self.by_processor.is_zero() => {
+                format!("{} are given back outside EventOS", self.refunded)
+            }
+            (false, false) if self.by_processor == self.refunded => {
+                format!("{} are given back the way they were paid", self.refunded)
+            }
+            (false, false) => format!(
+                "{} are given back, {} of it the way it was paid and the rest outside EventOS",
+                self.refunded, self.by_processor
+            ),
         };
         format!(
             "Cancels the {} order {} for {:?}: {what}, {money}",

@@ -6,19 +6,20 @@ use domain::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::StoreError;
+use store::{StoreError, WriteTx};
 
 use super::{
     changes::OrderPaid,
     detail::{OrderDetail, detail, detail_of},
     model::{self, OrderRow, OrderStatus},
+    payments::{PaymentMethod, Received, receive},
     sql,
 };
 use crate::{
     App, Effect, Operation,
     codes::CodeLookupError,
     events::{self, Event, EventStatus},
-    inventory::{self, Step},
+    inventory::{self, Moves, Shortage, Step},
     lookup::LookupError,
     tickets,
 };
@@ -69,29 +70,50 @@ impl Operation for ConfirmPayment {
             return Ok(tx.unchanged(answer).await?);
         }
         let (amount, received_at) = self.check(cx, &event, &order)?;
-        let items = sql::items(tx.conn(), order.id).await?;
-        let reference = self.reference.as_ref().map(Name::as_str);
-        sql::pay(tx.conn(), cx, &order, amount, reference, received_at).await?;
-        let new = model::tickets(cx, &order, &items);
-        let new: Vec<_> = new.iter().collect();
-        tickets::issue(tx.conn(), cx.organization_id, &new).await?;
-        sql::forget_attendees(tx.conn(), order.id).await?;
+        let received = Received {
+            method: PaymentMethod::Manual,
+            amount,
+            reference: self.reference.as_ref().map(Name::as_str),
+            processor_reference: None,
+            came_at: received_at,
+        };
+        receive(tx.conn(), cx, order.id, &received).await?;
+        let change = fulfil(&mut tx, &order, amount, Step::SellHeld).await?;
+        // What is held cannot run out.
+        let change = change.map_err(|_| sqlx::Error::RowNotFound)?;
         let answer = ConfirmedPayment {
             order: detail(tx.conn(), cx, order.id).await?,
             was_paid_already: false,
         };
-        let change = OrderPaid {
-            order_id: order.id,
-            event_id: event.id,
-            event_title: event.title,
-            number: order.number,
-            amount,
-            tickets_issued: order.ticket_count,
-        };
-        let places = inventory::places_of(tx.conn(), &model::counts(&items)).await?;
-        inventory::move_taken(tx.conn(), Step::SellHeld, &places).await?;
         Ok(tx.commit(change, answer).await?)
     }
+}
+
+/// Makes an order paid that is locked, and for which enough came in: issues its tickets, and lets its places make a step
+/// last. Whoever finds too few places left gives up the whole transaction.
+pub(super) async fn fulfil(
+    tx: &mut WriteTx<'_>,
+    order: &OrderRow,
+    amount: Money,
+    step: Step,
+) -> Result<Result<OrderPaid, Shortage>, StoreError> {
+    let cx = tx.cx();
+    let items = sql::items(tx.conn(), order.id).await?;
+    sql::mark_paid(tx.conn(), cx, order.id).await?;
+    let new = model::tickets(cx, order, &items);
+    let new: Vec<_> = new.iter().collect();
+    tickets::issue(tx.conn(), cx.organization_id, &new).await?;
+    sql::forget_attendees(tx.conn(), order.id).await?;
+    let places = inventory::places_of(tx.conn(), &model::counts(&items)).await?;
+    let taken = inventory::move_places(tx.conn(), &Moves::of(step, &places)).await?;
+    Ok(taken.map(|()| OrderPaid {
+        order_id: order.id,
+        event_id: order.event_id,
+        event_title: order.event_title.clone(),
+        number: order.number.clone(),
+        amount,
+        tickets_issued: order.ticket_count,
+    }))
 }
 
 impl ConfirmPayment {
@@ -112,7 +134,7 @@ impl ConfirmPayment {
         event: &Event,
         order: &OrderRow,
     ) -> Result<(Money, Timestamp), ConfirmPaymentError> {
-        if !order.status.may_become(OrderStatus::Paid) {
+        if order.status != OrderStatus::Pending {
             return Err(ConfirmPaymentError::NotPending {
                 number: order.number.clone(),
                 status: order.status,
@@ -190,7 +212,7 @@ const NOT_PENDING: FaultSpec = FaultSpec::new(
     "order_not_pending",
     "Place a new order for the buyer, or give the money back outside EventOS.",
 );
-const EVENT_CALLED_OFF: FaultSpec = FaultSpec::new(
+pub(super) const EVENT_CALLED_OFF: FaultSpec = FaultSpec::new(
     FaultKind::Conflict,
     "event_called_off",
     "Give the money back outside EventOS and cancel the order.",

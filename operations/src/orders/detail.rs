@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 
 use super::{
     model::{ItemRow, Order, OrderRow},
+    payments::{self, PaymentMethod, RefundStatus},
     sql,
 };
 use crate::{
@@ -32,6 +33,8 @@ pub struct OrderItem {
 /// Money received.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Payment {
+    /// How it came in.
+    pub method: PaymentMethod,
     /// How much.
     pub amount: Money,
     /// What it was marked with, such as the text of a bank transfer.
@@ -44,11 +47,18 @@ pub struct Payment {
 /// Money given back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Refund {
+    /// How it goes back.
+    pub method: PaymentMethod,
+    /// What came of it.
+    pub status: RefundStatus,
     /// How much.
     pub amount: Money,
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Why it could not be given back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
     /// When it was recorded.
     pub created_at: Timestamp,
 }
@@ -96,9 +106,11 @@ pub(super) async fn detail_of(
 ) -> Result<OrderDetail, LookupError> {
     let items = sql::items(conn, row.id).await?;
     let tickets = tickets::of_order(conn, row.id).await?;
+    let received = payments::payments(conn, row.id).await?;
+    let given_back = payments::refunds(conn, row.id).await?;
     Ok(OrderDetail {
-        payments: sql::payments(conn, row.id).await?,
-        refunds: sql::refunds(conn, row.id).await?,
+        payments: received.into_iter().map(Payment::from).collect(),
+        refunds: given_back.into_iter().map(Refund::from).collect(),
         ..OrderDetail::new(cx, &row, &items, tickets)
     }
     .seen(cx))

@@ -118,6 +118,7 @@ impl Operation for IssueTickets {
             buyer_email: &email,
             note: Some(&note),
             is_complimentary: true,
+            pay_by: None,
         };
         let (change, order) = placing::place(&mut tx, &offers, draft.order(cx)).await?;
         let answer = IssuedTickets { order, warnings };

@@ -1,8 +1,9 @@
 //! Orders: one buyer's purchase, the money for it, and what it holds or has sold.
 //!
-//! Owns `orders`, `order_item`, `payment`, `refund`. States: `pending` → `paid` → `cancelled`; `pending` → `cancelled`
-//! or `expired`. Operations: `list_orders`, `get_order`, `place_order`, `confirm_payment`, `cancel_order`,
-//! `issue_tickets`. Changes: `order.placed`, `order.paid`, `order.cancelled`.
+//! Owns `orders`, `order_item`, and what `payments` below it owns. States: `pending` → `paid` → `cancelled`; `pending` →
+//! `cancelled` or `expired`; `expired` → `paid` when the money comes in late and the places are still there. Operations:
+//! `list_orders`, `get_order`, `place_order`, `confirm_payment`, `cancel_order`, `issue_tickets`. Changes:
+//! `order.placed`, `order.paid`, `order.cancelled`.
 //!
 //! Locks, in this order: event (shared), order, tickets, capacity pools by id.
 
@@ -15,6 +16,7 @@ mod issue_tickets;
 mod list_orders;
 mod model;
 mod number;
+pub mod payments;
 mod place_order;
 mod place_order_error;
 mod placing;

@@ -35,6 +35,8 @@ impl OrderStatus {
             (self, to),
             (Self::Pending, Self::Paid | Self::Expired | Self::Cancelled)
                 | (Self::Paid | Self::Expired, Self::Cancelled)
+                // The money came in late, and the places were still there.
+                | (Self::Expired, Self::Paid)
         )
     }
 }
@@ -68,6 +70,9 @@ pub struct Order {
     /// Whole days since then, while it is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub age_days: Option<i64>,
+    /// Until when it can be paid, while it is pending; as long as the organizer likes when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pay_by: Option<Timestamp>,
     /// When it was paid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paid_at: Option<Timestamp>,
@@ -90,6 +95,7 @@ pub(crate) struct OrderRow {
     pub(crate) ticket_count: i32,
     pub(crate) note: Option<Untrusted>,
     pub(crate) placed_at: Timestamp,
+    pub(crate) pay_by: Option<Timestamp>,
     pub(crate) paid_at: Option<Timestamp>,
     pub(crate) cancelled_at: Option<Timestamp>,
     pub(crate) cancellation_reason: Option<String>,
@@ -112,6 +118,11 @@ impl OrderRow {
         Money::new(kept, self.currency)
     }
 
+    /// Whether it waits for its payment though the time for that is over.
+    pub(crate) fn is_overdue(&self, now: Timestamp) -> bool {
+        self.status == OrderStatus::Pending && self.pay_by.is_some_and(|until| until <= now)
+    }
+
     /// As the caller may see it.
     pub(crate) fn seen(&self, cx: &Cx) -> Order {
         let is_pending = self.status == OrderStatus::Pending;
@@ -129,6 +140,7 @@ impl OrderRow {
             open: is_pending.then(|| self.open()),
             placed_at: self.placed_at,
             age_days: is_pending.then_some(age / (24 * 3600 * 1_000_000)),
+            pay_by: self.pay_by.filter(|_| is_pending),
             paid_at: self.paid_at,
         }
     }
@@ -186,6 +198,7 @@ mod tests {
             (Pending, Cancelled),
             (Paid, Cancelled),
             (Expired, Cancelled),
+            (Expired, Paid),
         ];
         for from in OrderStatus::ALL {
             for to in OrderStatus::ALL {

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use domain::{
-    Cx, EmailAddress, EventId, HoldId, LongText, Name, Permission, Reference, TicketTypeId,
+    Actor, Cx, EmailAddress, EventId, HoldId, LongText, Name, Permission, Reference, TicketTypeId,
+    Timestamp,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -122,6 +123,7 @@ impl Together for PlaceOrder {
         let offers = ticket_types::offers(tx.conn(), event.id).await?;
         let ids: Vec<HoldId> = self.hold.into_iter().collect();
         let mut sale = Sale {
+            app,
             event: &event,
             offers: &offers,
             holds: holds::lock_all(tx.conn(), &ids).await?,
@@ -142,6 +144,7 @@ impl Together for PlaceOrder {
         let offers = ticket_types::offers(tx.conn(), event.id).await?;
         let ids: Vec<HoldId> = waiting.iter().filter_map(|w| w.wanted.hold).collect();
         let mut sale = Sale {
+            app,
             event: &event,
             offers: &offers,
             holds: holds::lock_all(tx.conn(), &ids).await?,
@@ -175,6 +178,11 @@ impl PlacedOrder {
     fn of(order: OrderDetail) -> Self {
         let payment_instructions = order.order.open.map(|open| {
             let number = &order.order.number;
+            if let Some(until) = order.order.pay_by {
+                return format!(
+                    "Pay {open} online before {until}: start_checkout gives the page. The places are held until then."
+                );
+            }
             format!(
                 "Pay {open} to the organizer and give the order number {number} as the reference. \
                  The places are held until then."
@@ -189,6 +197,7 @@ impl PlacedOrder {
 
 /// What orders of an event are made of while its row is shared.
 struct Sale<'a> {
+    app: &'a App,
     event: &'a Event,
     offers: &'a [Offer],
     /// Those that are ordered, locked.
@@ -217,8 +226,16 @@ impl Sale<'_> {
             buyer_email: &wanted.buyer.email,
             note: wanted.note.as_ref().map(LongText::as_str),
             is_complimentary: false,
+            pay_by: self.pay_by(cx),
         };
         Ok(draft.order(cx))
+    }
+
+    /// Until when it can be paid: who buys for themselves pays at once, where that is possible; whoever an organizer
+    /// sells to pays as they agree.
+    fn pay_by(&self, cx: &Cx) -> Option<Timestamp> {
+        let pays_at_once = cx.actor == Actor::Buyer && self.app.payments().is_some();
+        pays_at_once.then(|| holds::end_of_hold(self.app, cx))
     }
 
     /// What a hold holds, which nobody else can order from now on.

@@ -1,6 +1,6 @@
 //! What placing orders and giving tickets away have in common: rows first, the contended pools last.
 
-use domain::{Cx, EmailAddress, HoldId, OrderId, OrderItemId, Recorded, Untrusted};
+use domain::{Cx, EmailAddress, HoldId, OrderId, OrderItemId, Recorded, Timestamp, Untrusted};
 use sqlx::PgConnection;
 use store::WriteTx;
 
@@ -40,6 +40,8 @@ pub(super) struct Draft<'a> {
     pub(super) buyer_email: &'a EmailAddress,
     pub(super) note: Option<&'a str>,
     pub(super) is_complimentary: bool,
+    /// Until when it can be paid; as long as the organizer likes if none.
+    pub(super) pay_by: Option<Timestamp>,
 }
 
 impl Draft<'_> {
@@ -66,6 +68,7 @@ impl Draft<'_> {
             ticket_count: self.basket.ticket_count(),
             note: self.note.map(Untrusted::new),
             placed_at: cx.now,
+            pay_by: self.pay_by.filter(|_| !is_paid),
             paid_at: is_paid.then_some(cx.now),
             cancelled_at: None,
             cancellation_reason: None,

@@ -1,13 +1,11 @@
 //! Every query on `orders`, `order_item`, `payment` and `refund`.
 
 use domain::{
-    Currency, Cx, EventId, Money, OrderId, OrganizationId, PageRequest, PaymentId, Reference,
-    RefundId, Timestamp,
+    Currency, Cx, EventId, Money, OrderId, OrganizationId, PageRequest, Reference, Timestamp,
 };
 use sqlx::{PgConnection, types::Json};
 
 use super::{
-    detail::{Payment, Refund},
     model::{ItemRow, OrderRow, OrderStatus},
     number::OrderNumber,
 };
@@ -20,8 +18,8 @@ macro_rules! select_orders {
             OrderRow,
             r#"select orders.id, orders.number, orders.status, orders.event_id, event.title as event_title,
                  orders.buyer_name, orders.buyer_email, orders.currency, orders.total_amount, orders.paid_amount,
-                 orders.refunded_amount, orders.ticket_count, orders.note, orders.placed_at, orders.paid_at,
-                 orders.cancelled_at, orders.cancellation_reason
+                 orders.refunded_amount, orders.ticket_count, orders.note, orders.placed_at, orders.pay_by,
+                 orders.paid_at, orders.cancelled_at, orders.cancellation_reason
                from orders join event on event.id = orders.event_id "# + $rest
             $(, $argument)*
         )
@@ -93,37 +91,6 @@ pub(super) async fn items(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<
     Ok(items.collect())
 }
 
-pub(super) async fn payments(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<Vec<Payment>> {
-    let rows = sqlx::query!(
-        r#"select amount, currency, reference as "reference: domain::Untrusted", received_at
-           from payment where order_id = $1 order by id"#,
-        id as _
-    )
-    .fetch_all(conn)
-    .await?;
-    let payments = rows.into_iter().map(|row| Payment {
-        amount: Money::new(row.amount, row.currency),
-        reference: row.reference,
-        received_at: row.received_at,
-    });
-    Ok(payments.collect())
-}
-
-pub(super) async fn refunds(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<Vec<Refund>> {
-    let rows = sqlx::query!(
-        "select amount, currency, reason, created_at from refund where order_id = $1 order by id",
-        id as _
-    )
-    .fetch_all(conn)
-    .await?;
-    let refunds = rows.into_iter().map(|row| Refund {
-        amount: Money::new(row.amount, row.currency),
-        reason: row.reason,
-        created_at: row.created_at,
-    });
-    Ok(refunds.collect())
-}
-
 /// Which orders are wanted.
 pub(super) struct Filter<'a> {
     pub(super) query: Option<&'a str>,
@@ -179,11 +146,12 @@ pub(super) async fn insert(
     let rows = || new.iter().map(|(_, row)| row);
     let done = sqlx::query!(
         "insert into orders (organization_id, id, event_id, number, status, buyer_name, buyer_email, currency,
-           total_amount, ticket_count, note, placed_at, paid_at, updated_at)
-         select $1, id, event_id, number, status, name, email, currency, total, count, note, placed_at, paid_at, placed_at
+           total_amount, ticket_count, note, placed_at, paid_at, pay_by, updated_at)
+         select $1, id, event_id, number, status, name, email, currency, total, count, note, placed_at, paid_at, pay_by,
+           placed_at
          from unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
-                     $10::integer[], $11::text[], $12::timestamptz[], $13::timestamptz[])
-           as new (id, event_id, number, status, name, email, currency, total, count, note, placed_at, paid_at)
+                     $10::integer[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[])
+           as new (id, event_id, number, status, name, email, currency, total, count, note, placed_at, paid_at, pay_by)
          on conflict on constraint orders_number_key do nothing",
         cx.organization_id as _,
         rows().map(|row| row.id).collect::<Vec<_>>() as _,
@@ -198,6 +166,7 @@ pub(super) async fn insert(
         rows().map(|row| row.note.clone()).collect::<Vec<_>>() as _,
         rows().map(|row| row.placed_at).collect::<Vec<_>>() as _,
         rows().map(|row| row.paid_at).collect::<Vec<_>>() as _,
+        rows().map(|row| row.pay_by).collect::<Vec<_>>() as _,
     )
     .execute(conn)
     .await?;
@@ -235,35 +204,11 @@ pub(super) async fn insert_items(
     Ok(())
 }
 
-/// Records money that came in for an order that is locked, and makes it paid.
-pub(super) async fn pay(
-    conn: &mut PgConnection,
-    cx: &Cx,
-    order: &OrderRow,
-    amount: Money,
-    reference: Option<&str>,
-    received_at: Timestamp,
-) -> sqlx::Result<()> {
+/// Makes an order paid that is locked, and for which enough came in.
+pub(super) async fn mark_paid(conn: &mut PgConnection, cx: &Cx, id: OrderId) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into payment (organization_id, id, order_id, method, amount, currency, reference, received_at, created_at)
-         values ($1, $2, $3, 'manual', $4, $5, $6, $7, $8)",
-        cx.organization_id as _,
-        cx.new_id::<PaymentId>() as _,
-        order.id as _,
-        amount.amount,
-        amount.currency as _,
-        reference,
-        received_at as _,
-        cx.now as _,
-    )
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query!(
-        "update orders set status = 'paid', paid_amount = paid_amount + $2, paid_at = $3, updated_at = $3,
-           version = version + 1
-         where id = $1",
-        order.id as _,
-        amount.amount,
+        "update orders set status = 'paid', paid_at = $2, updated_at = $2, version = version + 1 where id = $1",
+        id as _,
         cx.now as _,
     )
     .execute(conn)
@@ -296,37 +241,6 @@ pub(super) async fn cancel(
         id as _,
         cx.now as _,
         reason,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Records money given back for an order that is locked.
-pub(super) async fn refund(
-    conn: &mut PgConnection,
-    cx: &Cx,
-    id: OrderId,
-    amount: Money,
-    reason: Option<&str>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "insert into refund (organization_id, id, order_id, method, amount, currency, reason, created_at)
-         values ($1, $2, $3, 'manual', $4, $5, $6, $7)",
-        cx.organization_id as _,
-        cx.new_id::<RefundId>() as _,
-        id as _,
-        amount.amount,
-        amount.currency as _,
-        reason,
-        cx.now as _,
-    )
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query!(
-        "update orders set refunded_amount = refunded_amount + $2 where id = $1",
-        id as _,
-        amount.amount,
     )
     .execute(conn)
     .await?;
@@ -383,7 +297,7 @@ pub(crate) async fn totals(
 }
 
 /// What does not add up beside the counters of pools: pools that belong to nobody, and orders whose sums differ from
-/// their payments and refunds. Empty when all is well.
+/// their payments and refunds, or from the ledger. Empty when all is well.
 #[cfg(any(test, feature = "testing"))]
 pub(crate) async fn discrepancies(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
@@ -399,9 +313,24 @@ pub(crate) async fn discrepancies(conn: &mut PgConnection) -> sqlx::Result<Vec<S
                        o.number, o.paid_amount, paid, o.refunded_amount, refunded, items, o.ticket_count)
          from orders o,
            lateral (select coalesce(sum(amount), 0) as paid from payment where order_id = o.id) as y,
-           lateral (select coalesce(sum(amount), 0) as refunded from refund where order_id = o.id) as r,
+           lateral (select coalesce(sum(amount), 0) as refunded from refund
+                    where order_id = o.id and status <> 'failed') as r,
            lateral (select coalesce(sum(quantity), 0) as items from order_item where order_id = o.id) as i
-         where o.paid_amount <> paid or o.refunded_amount <> refunded or o.ticket_count <> items",
+         where o.paid_amount <> paid or o.refunded_amount <> refunded or o.ticket_count <> items
+         union all
+         select format('order %s: the ledger has sales %s for %s tickets, payments %s, refunds %s, tickets %s',
+                       o.number, sales, places, paid, refunded, tickets)
+         from orders o,
+           lateral (select coalesce(sum(amount) filter (where account = 'sales'), 0) as sales,
+                      coalesce(sum(quantity) filter (where account = 'sales'), 0) as places,
+                      coalesce(sum(amount) filter (where account = 'payments'), 0) as paid,
+                      -coalesce(sum(amount) filter (where account = 'refunds'), 0) as refunded,
+                      coalesce(sum(quantity) filter (where account = 'tickets'), 0) as tickets
+                    from ledger_entry where order_id = o.id) as l,
+           lateral (select case when o.status in ('pending', 'paid') then 1 else 0 end as counts) as s,
+           lateral (select count(*) as valid from ticket where order_id = o.id and status = 'valid') as t
+         where sales <> o.total_amount * counts or places <> o.ticket_count * counts or paid <> o.paid_amount
+            or refunded <> o.refunded_amount or tickets <> valid",
     )
     .fetch_all(conn)
     .await

@@ -107,7 +107,8 @@ pub(super) async fn by_event(
              cross join lateral (
                select coalesce(sum(refund.amount), 0)::bigint as amount
                from refund join orders on orders.id = refund.order_id
-               where orders.event_id = event.id and refund.created_at >= $2 and refund.created_at < $3) r
+               where orders.event_id = event.id and refund.created_at >= $2 and refund.created_at < $3
+                 and refund.status <> 'failed') r
              cross join lateral (
                select count(*) as sold, count(*) filter (where order_item.unit_amount = 0) as comps
                from ticket join order_item on order_item.id = ticket.order_item_id
@@ -237,7 +238,7 @@ macro_rules! select_moved {
                  from payment join orders on orders.id = payment.order_id
                union all
                select orders.event_id, refund.currency, refund.created_at, 0, 0, 0, refund.amount
-                 from refund join orders on orders.id = refund.order_id
+                 from refund join orders on orders.id = refund.order_id where refund.status <> 'failed'
              ) moved
              where ($1::uuid is null or event_id = $1) and at >= $2 and at < $3 "# + $rest
             $(, $argument)*

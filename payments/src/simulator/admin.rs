@@ -6,7 +6,6 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse as _, Response},
 };
-use domain::Timestamp;
 
 use super::{
     Simulator,
@@ -57,7 +56,7 @@ pub(super) async fn fail_refund(
     Path(refund): Path<String>,
 ) -> Response {
     let allowed = simulator.authorized(&headers);
-    let failed = allowed.and_then(|()| simulator.state().fail_refund(&refund, Timestamp::now()));
+    let failed = allowed.and_then(|()| simulator.state().fail_refund(&refund, simulator.now()));
     simulator.ring();
     match failed {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),

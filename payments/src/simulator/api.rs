@@ -85,7 +85,7 @@ fn done(
     headers: &HeaderMap,
     body: &[u8],
 ) -> (StatusCode, Value, bool) {
-    let now = Timestamp::now();
+    let now = simulator.now();
     let mut state = simulator.state();
     let key = headers
         .get("Idempotency-Key")

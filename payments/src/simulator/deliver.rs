@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use domain::Timestamp;
 use tokio::time::Instant;
 
 use super::{Simulator, telling::Delivery};
@@ -18,7 +17,7 @@ pub(super) async fn run(simulator: &Simulator) {
         let now = Instant::now();
         let (due, next) = {
             let mut state = simulator.state();
-            state.sweep(Timestamp::now());
+            state.sweep(simulator.now());
             (state.take_due(now), state.next_due())
         };
         if let Some(delivery) = due {
@@ -44,11 +43,7 @@ async fn post(simulator: &Simulator, delivery: &Delivery) -> bool {
     let Some(url) = url else {
         return false;
     };
-    let header = sign(
-        body.as_bytes(),
-        simulator.webhook_secret(),
-        Timestamp::now(),
-    );
+    let header = sign(body.as_bytes(), simulator.webhook_secret(), simulator.now());
     let request = simulator
         .client()
         .post(url)

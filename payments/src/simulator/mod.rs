@@ -26,6 +26,7 @@ use axum::{
     http::{HeaderMap, header},
     routing::{any, get, post},
 };
+use domain::Timestamp;
 use reqwest::{Client, redirect::Policy};
 use tokio::{net::TcpListener, sync::Notify};
 
@@ -44,6 +45,7 @@ pub struct Simulator(Arc<Inner>);
 struct Inner {
     api_key: Secret,
     webhook_secret: Secret,
+    clock: fn() -> Timestamp,
     state: Mutex<State>,
     bell: Notify,
     client: Client,
@@ -66,6 +68,7 @@ impl Simulator {
         Ok(Self(Arc::new(Inner {
             api_key: options.api_key,
             webhook_secret: options.webhook_secret,
+            clock: options.clock,
             state: Mutex::new(state),
             bell: Notify::new(),
             client,
@@ -123,6 +126,11 @@ impl Simulator {
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic under the lock is a bug of the simulator; what it knew is still the best there is.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What time it is here.
+    fn now(&self) -> Timestamp {
+        (self.0.clock)()
     }
 
     /// Lets deliveries be looked at.

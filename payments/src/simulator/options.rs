@@ -21,6 +21,8 @@ pub struct SimulatorOptions {
     pub refuses_over_refunds: bool,
     /// When it was started: ids differ from those of another start.
     pub started_at: Timestamp,
+    /// What time it is; tests stop it.
+    pub clock: fn() -> Timestamp,
 }
 
 impl SimulatorOptions {
@@ -33,6 +35,7 @@ impl SimulatorOptions {
             webhooks: Webhooks::default(),
             refuses_over_refunds: true,
             started_at,
+            clock: Timestamp::now,
         }
     }
 

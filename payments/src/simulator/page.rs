@@ -5,7 +5,6 @@ use axum::{
     http::{StatusCode, header},
     response::{Html, IntoResponse as _, Redirect, Response},
 };
-use domain::Timestamp;
 
 use super::{
     Simulator,
@@ -19,7 +18,7 @@ pub(super) async fn checkout(
     Path(id): Path<String>,
 ) -> Response {
     let mut state = simulator.state();
-    state.sweep(Timestamp::now());
+    state.sweep(simulator.now());
     let Some(session) = state.sessions.get(&id) else {
         return not_found();
     };
@@ -97,28 +96,35 @@ pub(super) async fn act(
     Inside(simulator): Inside<Simulator>,
     Path((id, action)): Path<(String, String)>,
 ) -> Response {
-    let now = Timestamp::now();
-    let page = format!("/pay/{id}");
-    let to = {
-        let mut state = simulator.state();
-        let Some(session) = state.sessions.get(&id).cloned() else {
-            return not_found();
-        };
+    match simulator.choose(&id, &action) {
+        Some(to) => Redirect::to(&to).into_response(),
+        None => not_found(),
+    }
+}
+
+impl Simulator {
+    /// What a buyer does on the page of a checkout: `pay`, `decline`, `authenticate`, and then `complete` or `fail`.
+    /// Where they go then; nothing if there is no such page.
+    pub fn choose(&self, id: &str, action: &str) -> Option<String> {
+        let now = self.now();
+        let page = format!("/pay/{id}");
+        let mut state = self.state();
+        let session = state.sessions.get(id).cloned()?;
         let challenged = is_challenged(&state, &session);
-        let (done, to) = match action.as_str() {
-            "pay" => (state.pay(&id, now), success_url(&session)),
-            "complete" if challenged => (state.pay(&id, now), success_url(&session)),
-            "decline" => (state.decline(&id, DECLINED, now), page.clone()),
-            "fail" if challenged => (state.decline(&id, NOT_AUTHENTICATED, now), page.clone()),
-            "authenticate" => (state.challenge(&id, now), format!("{page}/challenge")),
+        let (done, to) = match action {
+            "pay" => (state.pay(id, now), success_url(&session)),
+            "complete" if challenged => (state.pay(id, now), success_url(&session)),
+            "decline" => (state.decline(id, DECLINED, now), page.clone()),
+            "fail" if challenged => (state.decline(id, NOT_AUTHENTICATED, now), page.clone()),
+            "authenticate" => (state.challenge(id, now), format!("{page}/challenge")),
             "complete" | "fail" => (Ok(()), page.clone()),
-            _ => return not_found(),
+            _ => return None,
         };
+        drop(state);
+        self.ring();
         // Whoever comes too late sees why on the page.
-        if done.is_ok() { to } else { page }
-    };
-    simulator.ring();
-    Redirect::to(&to).into_response()
+        Some(if done.is_ok() { to } else { page })
+    }
 }
 
 fn is_challenged(state: &State, session: &Session) -> bool {

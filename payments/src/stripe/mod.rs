@@ -46,10 +46,8 @@ impl Stripe {
         Ok(Self { client })
     }
 
-    /// What Stripe wanted to tell us since a moment and did not get rid of, oldest first: webhooks that never arrived.
-    ///
-    /// Stripe keeps them for thirty days.
-    pub async fn list_undelivered(&self, since: Timestamp) -> Result<Vec<Notice>, ProcessorError> {
+    /// Webhooks that never arrived. Stripe keeps them for thirty days.
+    async fn undelivered(&self, since: Timestamp) -> Result<Vec<Notice>, ProcessorError> {
         let since = seconds(since).to_string();
         let mut found: Vec<Notice> = Vec::new();
         let mut after: Option<String> = None;
@@ -202,6 +200,10 @@ impl Processor for Stripe {
         refund_id: RefundId,
     ) -> Answer<'a, Option<Refund>> {
         Box::pin(self.refund_of(payment, refund_id))
+    }
+
+    fn list_undelivered(&self, since: Timestamp) -> Answer<'_, Vec<Notice>> {
+        Box::pin(self.undelivered(since))
     }
 }
 

@@ -1,7 +1,9 @@
 //! What Stripe tells us unasked. A notice only says what to look up: nothing in it is taken for true, and whatever it
 //! looks like, it is kept.
 
-use domain::Timestamp;
+use std::fmt;
+
+use domain::{OrderId, Timestamp};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -18,6 +20,8 @@ pub struct Notice {
     pub created_at: Option<Timestamp>,
     /// Which object to look up.
     pub about: Option<About>,
+    /// The order it is said to belong to: written on all that is made for one.
+    pub order_id: Option<OrderId>,
     /// The connected account it belongs to.
     pub account: Option<String>,
     /// Whether it is about real money.
@@ -62,6 +66,11 @@ impl Notice {
         let object = &raw["data"]["object"];
         let about = object["object"].as_str().zip(object["id"].as_str());
         let seconds = raw["created"].as_i64();
+        let order = [
+            &object["client_reference_id"],
+            &object["metadata"]["order_id"],
+        ];
+        let order_id = order.iter().find_map(|id| id.as_str()?.parse().ok());
         Self {
             id: text("id"),
             topic: Topic::of(raw["type"].as_str().unwrap_or_default()),
@@ -71,6 +80,7 @@ impl Notice {
                 object: object.to_owned(),
                 id: id.to_owned(),
             }),
+            order_id,
             account: text("account"),
             is_live: raw["livemode"].as_bool(),
             raw,
@@ -82,6 +92,18 @@ impl Notice {
         self.id.clone().unwrap_or_else(|| {
             let digest = Sha256::digest(self.raw.to_string());
             format!("sha256:{}", hex::encode(digest))
+        })
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Checkout => "checkout",
+            Self::Payment => "payment",
+            Self::Refund => "refund",
+            Self::Dispute => "dispute",
+            Self::Unknown(name) => name,
         })
     }
 }

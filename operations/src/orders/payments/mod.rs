@@ -1,0 +1,38 @@
+//! Orders that are paid through a processor: its pages, the money that came in, and the money given back.
+//!
+//! Owns `payment_attempt`, `payment`, `refund` and `processor_notice`. Operations: `start_checkout`, `check_payment`,
+//! `expire_order`, `refund_order`, `reconcile_payments`. Changes: `payment.started`, `order.expired`,
+//! `refund.requested`, `refund.done`, `refund.failed`.
+//!
+//! A processor is asked while no transaction is open. What is asked for is written down before, under an id of ours, and
+//! what it answers is written down after; whoever finds the one without the other asks again. Whatever a webhook or a
+//! browser says only leads to another look ([`settle`]), so it may come twice, late, in any order or never.
+
+pub mod changes;
+mod check_payment;
+mod error;
+mod expire_order;
+mod give_back;
+mod model;
+mod notices;
+mod reconcile_payments;
+mod record;
+mod refund_order;
+mod settle;
+#[cfg(test)]
+mod shop;
+mod sql;
+mod start_checkout;
+
+pub use check_payment::{CheckPayment, CheckPaymentError, CheckedPayment};
+pub use error::ProcessorFault;
+pub use expire_order::{ExpireOrder, ExpireOrderError, ExpiredOrder, expire_due};
+pub use model::{PaymentMethod, RefundStatus};
+pub use notices::{receive_notice, take_notices};
+pub use reconcile_payments::{ReconcilePayments, ReconcilePaymentsError, ReconciledPayments};
+pub use refund_order::{RefundOrder, RefundOrderError, RefundedOrder};
+pub use start_checkout::{StartCheckout, StartCheckoutError, StartedCheckout};
+
+pub(super) use give_back::{GivenBack, give_back};
+pub(super) use model::Received;
+pub(super) use sql::{payments, receive, refunds};

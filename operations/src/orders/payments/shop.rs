@@ -1,0 +1,155 @@
+//! For tests: an organization whose orders are paid through the simulator of Stripe, over HTTP.
+
+use std::sync::Arc;
+
+use domain::{Cx, EventId, Permission, Timestamp};
+use payments::{
+    simulator::{Simulator, SimulatorOptions, Webhooks},
+    stripe::{Stripe, StripeOptions},
+};
+use tokio::{net::TcpListener, task::JoinSet};
+
+use super::{CheckPayment, ExpireOrder, StartCheckout};
+use crate::{
+    Payments,
+    buyers::{self, OrderPages},
+    orders::{GetOrder, OrderDetail, OrderStatus, PlaceOrder},
+    testing::{NOW, Scene, buying},
+};
+
+/// A scene whose orders are paid through a processor.
+pub(super) struct Shop {
+    pub(super) scene: Scene,
+    pub(super) simulator: Simulator,
+    pub(super) event: EventId,
+    _serving: JoinSet<()>,
+}
+
+/// The time of every scene.
+pub(super) fn noon() -> Timestamp {
+    NOW.parse().unwrap()
+}
+
+impl Shop {
+    /// An event with so many places at 25.00, and a processor whose webhooks are lost.
+    pub(super) async fn new(places: i32) -> Self {
+        let mut scene = Scene::new().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let mut options = SimulatorOptions::new(&url, noon());
+        options.clock = noon;
+        options.webhooks = Webhooks {
+            lost: true,
+            ..Webhooks::default()
+        };
+        let api_key = options.api_key.clone();
+        let simulator = Simulator::new(options).unwrap();
+        let mut serving = JoinSet::new();
+        let serve = simulator.clone().serve(listener);
+        serving.spawn(async { drop(serve.await) });
+        let stripe = StripeOptions {
+            url,
+            ..StripeOptions::new(api_key)
+        };
+        scene.app = scene.app.clone().with_payments(Some(Payments {
+            processor: Arc::new(Stripe::new(stripe).unwrap()),
+            return_to: OrderPages::new("http://127.0.0.1:1", [7; 32]),
+        }));
+        let (event, _) = scene.on_sale(2500, places).await;
+        Self {
+            scene,
+            simulator,
+            event: event.id,
+            _serving: serving,
+        }
+    }
+
+    pub(super) fn buyer(&self) -> Cx {
+        let may = [
+            Permission::OrdersWrite,
+            Permission::OrdersRead,
+            Permission::AttendeesPersonal,
+        ];
+        buyers::context(self.scene.cx.organization_id, may, self.scene.cx.now)
+    }
+
+    /// An order that a buyer places.
+    pub(super) async fn order(&self, quantity: i32) -> OrderDetail {
+        let wanted: PlaceOrder = buying(self.event, "Regular", quantity);
+        let placed = self.scene.app.run(&self.buyer(), wanted).await;
+        placed.unwrap().order
+    }
+
+    /// The processor's page of an order, by its id there.
+    pub(super) async fn page(&self, order: &OrderDetail) -> String {
+        let started = self.scene.app.run(&self.buyer(), paying(order)).await;
+        let url = started.unwrap().page_url.unwrap();
+        url.rsplit('/').next().unwrap().to_owned()
+    }
+
+    /// What a buyer does on a page.
+    pub(super) fn choose(&self, page: &str, action: &str) {
+        self.simulator
+            .choose(page, action)
+            .expect("the page is there");
+    }
+
+    /// What is known of an order after the processor was asked.
+    pub(super) async fn checked(&self, order: &OrderDetail) -> OrderDetail {
+        self.scene.run(checking(order)).await.unwrap().order
+    }
+
+    pub(super) async fn seen(&self, order: &OrderDetail) -> OrderDetail {
+        let id = order.order.id;
+        self.scene.run(GetOrder { order: id.into() }).await.unwrap()
+    }
+
+    /// An order that was paid on the processor's page.
+    pub(super) async fn paid(&self, quantity: i32) -> OrderDetail {
+        let order = self.order(quantity).await;
+        let page = self.page(&order).await;
+        self.choose(&page, "pay");
+        let order = self.checked(&order).await;
+        assert_eq!(order.order.status, OrderStatus::Paid);
+        order
+    }
+
+    /// The scene after the time to pay is over.
+    pub(super) fn later(&self) -> Cx {
+        self.scene.cx.clone().with_now(noon().plus_seconds(40 * 60))
+    }
+
+    /// An order whose time was over, and whose page was not closed: as if the processor had taken the money of a page
+    /// that it had closed.
+    pub(super) async fn expired_by_hand(&self, order: &OrderDetail) {
+        let places = order.order.ticket_count;
+        let statements = format!(
+            "begin; update orders set status = 'expired' where number = '{}'; \
+             update capacity_pool set held_count = held_count - {places}; commit",
+            order.order.number
+        );
+        self.scene.database.tell(&statements).await;
+    }
+
+    pub(super) async fn count(&self, what: &str) -> i64 {
+        self.scene.database.count(what).await
+    }
+}
+
+pub(super) fn paying(order: &OrderDetail) -> StartCheckout {
+    StartCheckout {
+        order: order.order.id.into(),
+    }
+}
+
+pub(super) fn checking(order: &OrderDetail) -> CheckPayment {
+    CheckPayment {
+        order: order.order.id.into(),
+    }
+}
+
+pub(super) fn expiring(order: &OrderDetail) -> ExpireOrder {
+    ExpireOrder {
+        order: order.order.id.into(),
+    }
+}
