@@ -259,8 +259,8 @@ fn state(order: &OrderDetail, words: &Words, is_back: bool, why: Option<&str>) -
         OrderStatus::Pending => {
             let mut text = match why {
                 Some(why) => note("wrong", why),
-                None if is_back => note("said", words.on_its_way),
-                None => note("said", words.waits),
+                None if is_back => note("waits", words.on_its_way),
+                None => note("waits", words.waits),
             };
             let button = if is_back { words.pay_again } else { words.pay };
             // The form's own address would bring the query along.

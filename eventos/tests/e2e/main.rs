@@ -7,6 +7,7 @@
 mod commands;
 mod crashes;
 mod mailing;
+mod paying;
 mod program;
 mod serving;
 mod surveying;
