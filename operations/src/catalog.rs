@@ -34,7 +34,7 @@ use crate::{
     },
     organizations::{GetContext, ListMembers, RemoveMember, SaveMember, UpdateOrganization},
     privacy::{ErasePersonalData, ListEventsToErase},
-    reports::{GetSalesReport, GetSurveyResults},
+    reports::{GetSalesReport, GetSettlement, GetSurveyResults},
     ticket_types::{
         ArchiveTicketType, CheckInventory, ListTicketTypes, ResumeSales, SaveTicketType,
     },
@@ -123,6 +123,7 @@ pub const CATALOG: &[Entry] = &[
     entry::<ListWebhookDeliveries>(Messages, Searchable),
     entry::<ReplayWebhookDelivery>(Messages, Searchable),
     entry::<GetSalesReport>(Reports, Shown),
+    entry::<GetSettlement>(Reports, Searchable),
     entry::<GetSurveyResults>(Reports, Searchable),
     entry::<ListWorkflows>(Workflows, Searchable),
     entry::<GetWorkflow>(Workflows, Searchable),

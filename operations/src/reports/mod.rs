@@ -1,13 +1,17 @@
 //! Reports: what was sold, when, and for how much, and what people said afterwards. Reads what other subjects own; writes nothing.
 //!
-//! Operations: `get_sales_report`, `get_survey_results`.
+//! Operations: `get_sales_report`, `get_settlement`, `get_survey_results`.
 
 mod get_sales_report;
+mod get_settlement;
 mod get_survey_results;
 mod model;
 mod sql;
 
 pub use get_sales_report::{GetSalesReport, GetSalesReportError};
+pub use get_settlement::{
+    GetSettlement, GetSettlementError, MethodSettlement, Settlement, TicketsSettlement,
+};
 pub use get_survey_results::{GetSurveyResults, SurveyComment, SurveyResults};
 pub use model::{
     Breakdown, CurrencyTotals, DaySales, EventSales, Pace, SalesReport, SalesTotals, TypeSales,

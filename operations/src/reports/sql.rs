@@ -6,7 +6,10 @@ use domain::{
 };
 use sqlx::PgConnection;
 
-use super::model::{CurrencyTotals, EventSales, SalesTotals, TypeSales};
+use super::{
+    get_settlement::{MethodSums, Sums, TicketsSettlement},
+    model::{CurrencyTotals, EventSales, SalesTotals, TypeSales},
+};
 use crate::events::{Event, EventStatus, StoredStatus};
 
 /// Which sales are counted: of one event or all, and within which instants. Orders count by when they were paid,
@@ -383,6 +386,68 @@ pub(super) async fn survey_comments(
         key as _,
         id,
         page.fetch(),
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// What the ledger of an event adds up to, order by order, up to an instant.
+pub(super) async fn settled(
+    conn: &mut PgConnection,
+    event_id: EventId,
+    until: Timestamp,
+) -> sqlx::Result<Sums> {
+    sqlx::query_as!(
+        Sums,
+        r#"select coalesce(sum(sales), 0)::bigint as "sold!",
+             coalesce(sum(greatest(sales - paid, 0)), 0)::bigint as "not_paid!",
+             coalesce(sum(greatest(least(sales, paid) - (paid - back), 0)), 0)::bigint as "reduced!",
+             coalesce(sum(greatest(paid - back - sales, 0)), 0)::bigint as "retained!",
+             coalesce(sum(paid), 0)::bigint as "received!", coalesce(sum(back), 0)::bigint as "given_back!"
+           from (select coalesce(sum(amount) filter (where account = 'sales'), 0) as sales,
+                   coalesce(sum(amount) filter (where account = 'payments'), 0) as paid,
+                   -coalesce(sum(amount) filter (where account = 'refunds'), 0) as back
+                 from ledger_entry where event_id = $1 and at <= $2 group by order_id) as per_order"#,
+        event_id as _,
+        until as _,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// What moved in which way, up to an instant.
+pub(super) async fn settled_by_method(
+    conn: &mut PgConnection,
+    event_id: EventId,
+    until: Timestamp,
+) -> sqlx::Result<Vec<MethodSums>> {
+    sqlx::query_as!(
+        MethodSums,
+        r#"select method as "method!", coalesce(sum(amount) filter (where account = 'payments'), 0)::bigint as "received!",
+             -coalesce(sum(amount) filter (where account = 'refunds'), 0)::bigint as "given_back!"
+           from ledger_entry where event_id = $1 and at <= $2 and method is not null
+           group by method order by method"#,
+        event_id as _,
+        until as _,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Valid tickets by type, up to an instant.
+pub(super) async fn settled_tickets(
+    conn: &mut PgConnection,
+    event_id: EventId,
+    until: Timestamp,
+) -> sqlx::Result<Vec<TicketsSettlement>> {
+    sqlx::query_as!(
+        TicketsSettlement,
+        r#"select t.id as ticket_type_id, t.name, sum(quantity)::bigint as "valid!"
+           from ledger_entry l join ticket_type t on t.id = l.ticket_type_id
+           where l.event_id = $1 and l.at <= $2 and l.account = 'tickets'
+           group by t.id, t.name having sum(quantity) <> 0 order by t.name"#,
+        event_id as _,
+        until as _,
     )
     .fetch_all(conn)
     .await

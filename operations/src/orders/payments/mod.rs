@@ -20,7 +20,7 @@ mod record;
 mod refund_order;
 mod settle;
 #[cfg(test)]
-mod shop;
+pub(super) mod shop;
 mod sql;
 mod start_checkout;
 
