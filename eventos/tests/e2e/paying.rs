@@ -50,10 +50,10 @@ impl Till {
     }
 
     /// Lets webhooks go to a server.
-    fn tell(&self, server: &Server, webhooks: Webhooks) {
+    fn tell(&self, server: &Server, webhooks: &Webhooks) {
         self.simulator.set_webhooks(Webhooks {
             url: Some(format!("http://{}/webhooks/stripe", server.address)),
-            ..webhooks
+            ..webhooks.clone()
         });
     }
 }
@@ -137,7 +137,7 @@ fn an_order_is_paid_once_however_its_webhooks_come() {
         ..often.clone()
     };
     for webhooks in [often, late] {
-        till.tell(&shop.server, webhooks);
+        till.tell(&shop.server, &webhooks);
         let (order, page) = shop.order();
         till.simulator.choose(&page, "decline").unwrap();
         till.simulator.choose(&page, "pay").unwrap();
@@ -148,7 +148,7 @@ fn an_order_is_paid_once_however_its_webhooks_come() {
         lost: true,
         ..Webhooks::default()
     };
-    till.tell(&shop.server, lost);
+    till.tell(&shop.server, &lost);
     let (order, page) = shop.order();
     let back = till.simulator.choose(&page, "pay").unwrap();
     let path = back.split_once(&shop.server.address.to_string()).unwrap().1;
@@ -179,7 +179,7 @@ fn a_kill_between_a_webhook_and_the_tickets_loses_and_doubles_nothing() {
         copies: 2,
         ..Webhooks::default()
     };
-    till.tell(&shop.server, twice.clone());
+    till.tell(&shop.server, &twice);
     let paid: Vec<Value> = (0..5)
         .map(|_| {
             let (order, page) = shop.order();
@@ -197,7 +197,7 @@ fn a_kill_between_a_webhook_and_the_tickets_loses_and_doubles_nothing() {
     }
     let shop = shop.again(&till, &data);
     // The processor tells once more, and the jobs of before the kill are done, at the same time.
-    till.tell(&shop.server, twice);
+    till.tell(&shop.server, &twice);
     for order in &paid {
         assert_paid_once(&shop.until_paid(order));
     }
@@ -211,7 +211,7 @@ fn a_kill_between_a_webhook_and_the_tickets_loses_and_doubles_nothing() {
 fn a_refund_waits_for_a_person_and_goes_back_once() {
     let (till, data) = (Till::open(), DataDir::new("refunding"));
     let shop = Shop::open(&till, &data, &[]);
-    till.tell(&shop.server, Webhooks::default());
+    till.tell(&shop.server, &Webhooks::default());
     let (order, page) = shop.order();
     till.simulator.choose(&page, "pay").unwrap();
     shop.until_paid(&order);

@@ -43,6 +43,4 @@ mod tests;
 #[cfg(test)]
 mod tests_of_holds;
 #[cfg(test)]
-mod tests_of_money;
-#[cfg(test)]
 mod tests_of_sharing;

@@ -20,3 +20,6 @@ pub use model::{
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use sql::both_ways;
 pub(crate) use sql::totals_of;
+
+#[cfg(test)]
+mod tests_of_money;

@@ -20,7 +20,7 @@ mod record;
 mod refund_order;
 mod settle;
 #[cfg(test)]
-pub(super) mod shop;
+pub(crate) mod shop;
 mod sql;
 mod start_checkout;
 

@@ -18,21 +18,21 @@ use crate::{
 };
 
 /// A scene whose orders are paid through a processor.
-pub(in crate::orders) struct Shop {
-    pub(in crate::orders) scene: Scene,
-    pub(in crate::orders) simulator: Simulator,
-    pub(in crate::orders) event: EventId,
+pub(crate) struct Shop {
+    pub(crate) scene: Scene,
+    pub(crate) simulator: Simulator,
+    pub(crate) event: EventId,
     _serving: JoinSet<()>,
 }
 
 /// The time of every scene.
-pub(in crate::orders) fn noon() -> Timestamp {
+pub(crate) fn noon() -> Timestamp {
     NOW.parse().unwrap()
 }
 
 impl Shop {
     /// An event with so many places at 25.00, and a processor whose webhooks are lost.
-    pub(in crate::orders) async fn new(places: i32) -> Self {
+    pub(crate) async fn new(places: i32) -> Self {
         let mut scene = Scene::new().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -64,7 +64,7 @@ impl Shop {
         }
     }
 
-    pub(in crate::orders) fn buyer(&self) -> Cx {
+    pub(crate) fn buyer(&self) -> Cx {
         let may = [
             Permission::OrdersWrite,
             Permission::OrdersRead,
@@ -74,38 +74,38 @@ impl Shop {
     }
 
     /// An order that a buyer places.
-    pub(in crate::orders) async fn order(&self, quantity: i32) -> OrderDetail {
+    pub(crate) async fn order(&self, quantity: i32) -> OrderDetail {
         let wanted: PlaceOrder = buying(self.event, "Regular", quantity);
         let placed = self.scene.app.run(&self.buyer(), wanted).await;
         placed.unwrap().order
     }
 
     /// The processor's page of an order, by its id there.
-    pub(in crate::orders) async fn page(&self, order: &OrderDetail) -> String {
+    pub(crate) async fn page(&self, order: &OrderDetail) -> String {
         let started = self.scene.app.run(&self.buyer(), paying(order)).await;
         let url = started.unwrap().page_url.unwrap();
         url.rsplit('/').next().unwrap().to_owned()
     }
 
     /// What a buyer does on a page.
-    pub(in crate::orders) fn choose(&self, page: &str, action: &str) {
+    pub(crate) fn choose(&self, page: &str, action: &str) {
         self.simulator
             .choose(page, action)
             .expect("the page is there");
     }
 
     /// What is known of an order after the processor was asked.
-    pub(in crate::orders) async fn checked(&self, order: &OrderDetail) -> OrderDetail {
+    pub(crate) async fn checked(&self, order: &OrderDetail) -> OrderDetail {
         self.scene.run(checking(order)).await.unwrap().order
     }
 
-    pub(in crate::orders) async fn seen(&self, order: &OrderDetail) -> OrderDetail {
+    pub(crate) async fn seen(&self, order: &OrderDetail) -> OrderDetail {
         let id = order.order.id;
         self.scene.run(GetOrder { order: id.into() }).await.unwrap()
     }
 
     /// An order that was paid on the processor's page.
-    pub(in crate::orders) async fn paid(&self, quantity: i32) -> OrderDetail {
+    pub(crate) async fn paid(&self, quantity: i32) -> OrderDetail {
         let order = self.order(quantity).await;
         let page = self.page(&order).await;
         self.choose(&page, "pay");
@@ -115,13 +115,13 @@ impl Shop {
     }
 
     /// The scene after the time to pay is over.
-    pub(in crate::orders) fn later(&self) -> Cx {
+    pub(crate) fn later(&self) -> Cx {
         self.scene.cx.clone().with_now(noon().plus_seconds(40 * 60))
     }
 
     /// An order whose time was over, and whose page was not closed: as if the processor had taken the money of a page
     /// that it had closed.
-    pub(in crate::orders) async fn expired_by_hand(&self, order: &OrderDetail) {
+    pub(crate) async fn expired_by_hand(&self, order: &OrderDetail) {
         let places = order.order.ticket_count;
         let statements = format!(
             "begin; update orders set status = 'expired' where number = '{}'; \
@@ -131,24 +131,24 @@ impl Shop {
         self.scene.database.tell(&statements).await;
     }
 
-    pub(in crate::orders) async fn count(&self, what: &str) -> i64 {
+    pub(crate) async fn count(&self, what: &str) -> i64 {
         self.scene.database.count(what).await
     }
 }
 
-pub(in crate::orders) fn paying(order: &OrderDetail) -> StartCheckout {
+pub(crate) fn paying(order: &OrderDetail) -> StartCheckout {
     StartCheckout {
         order: order.order.id.into(),
     }
 }
 
-pub(in crate::orders) fn checking(order: &OrderDetail) -> CheckPayment {
+pub(crate) fn checking(order: &OrderDetail) -> CheckPayment {
     CheckPayment {
         order: order.order.id.into(),
     }
 }
 
-pub(in crate::orders) fn expiring(order: &OrderDetail) -> ExpireOrder {
+pub(crate) fn expiring(order: &OrderDetail) -> ExpireOrder {
     ExpireOrder {
         order: order.order.id.into(),
     }

@@ -3,15 +3,16 @@
 
 use domain::{Currency, Cx, EventId, Money};
 
-use super::payments::{
-    RefundOrder,
-    shop::{Shop, expiring},
-};
+use super::GetSettlement;
 use crate::{
-    events::CreateEvent,
-    lifecycle::PublishEvent,
-    orders::{CancelOrder, ConfirmPayment, OrderDetail, OrderStatus, PlaceOrder, RefundChoice},
-    reports::GetSettlement,
+    events::{CreateEvent, StatusMove},
+    orders::{
+        self, CancelOrder, ConfirmPayment, OrderDetail, OrderStatus, PlaceOrder, RefundChoice,
+        payments::{
+            RefundOrder,
+            shop::{Shop, expiring},
+        },
+    },
     testing::{buying, new_event, selling},
     tickets::{TicketStatus, VoidTicket},
 };
@@ -83,10 +84,7 @@ impl<'a> Books<'a> {
         let mut free = selling(event, "Free", 0, CAPACITY);
         free.price = Some(Money::new(0, currency));
         shop.scene.run(free).await.unwrap();
-        let publish = PublishEvent {
-            event: event.into(),
-        };
-        shop.scene.run(publish).await.unwrap();
+        shop.scene.move_event(event, StatusMove::Publish).await;
         Self {
             shop,
             event,
@@ -346,7 +344,7 @@ async fn without_the_database_keeping_the_ledger_the_books_differ() {
     let confirm = ConfirmPayment::of(order.order.id.into());
     shop.scene.run(confirm).await.unwrap();
     let mut tx = shop.scene.app.store().read(&shop.scene.cx).await.unwrap();
-    let found = super::discrepancies(tx.conn()).await.unwrap();
+    let found = orders::discrepancies(tx.conn()).await.unwrap();
     assert!(
         found.len() == 1 && found[0].contains("the ledger has"),
         "{found:?}"
