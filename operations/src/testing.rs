@@ -6,6 +6,7 @@ use domain::{
     Actor, Currency, Cx, EventId, Fault, Money, OrganizationId, Permissions, Timestamp, UserId,
     context::Entropy,
 };
+use sqlx::PgConnection;
 use store::{Options as StoreOptions, Store};
 use testkit::TestDatabase;
 
@@ -258,6 +259,38 @@ impl Scene {
             count,
             "the repeat changed something"
         );
+    }
+}
+
+/// Somebody outside who keeps all rows of a table from others, so that whoever wants one waits.
+pub struct Keeper(PgConnection);
+
+impl Keeper {
+    /// Lets the rows go.
+    pub async fn let_go(self) {
+        self.let_go_after("").await;
+    }
+
+    /// Changes something first.
+    pub async fn let_go_after(mut self, statement: &str) {
+        let statements = format!("{statement}; commit");
+        let told = sqlx::raw_sql(sqlx::AssertSqlSafe(statements));
+        told.execute(&mut self.0)
+            .await
+            .expect("a test gives a statement");
+    }
+}
+
+impl Scene {
+    /// Keeps all rows of a table from others until the keeper lets go.
+    pub async fn keep(&self, table: &str) -> Keeper {
+        let mut owner = self.database.owner().await;
+        let lock = format!("begin; select from {table} for update");
+        let kept = sqlx::raw_sql(sqlx::AssertSqlSafe(lock));
+        kept.execute(&mut owner)
+            .await
+            .expect("a test names a table");
+        Keeper(owner)
     }
 }
 

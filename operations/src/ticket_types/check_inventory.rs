@@ -187,15 +187,15 @@ mod tests {
     async fn a_pool_that_was_stopped_meanwhile_sells_nothing_more() {
         let scene = Scene::new().await;
         let (event, _) = scene.on_sale(0, 10).await;
-        let mut owner = scene.database.owner().await;
-        let stop = "begin; update capacity_pool set stopped_at = now()";
-        sqlx::raw_sql(stop).execute(&mut owner).await.unwrap();
+        let pools = scene.keep("capacity_pool").await;
         let (app, cx) = (scene.app.clone(), scene.cx.clone());
         let mut late = JoinSet::new();
         let buy = buying(event.id, "Regular", 1);
         late.spawn(async move { app.run(&cx, buy).await });
         scene.database.until_waiting(1).await;
-        sqlx::raw_sql("commit").execute(&mut owner).await.unwrap();
+        pools
+            .let_go_after("update capacity_pool set stopped_at = now()")
+            .await;
         let outcome = late.join_next().await.unwrap().unwrap();
         assert_refused(outcome, "sales_stopped");
     }
