@@ -25,5 +25,4 @@ pub use release_hold::{ReleaseHold, ReleaseHoldError, ReleasedHold};
 
 pub(crate) use expire::free_expired;
 pub(crate) use extend_hold::HOLD_ENDED;
-pub(crate) use model::HoldRow;
-pub(crate) use sql::{lock_all, missing, order};
+pub(crate) use sql::{Held, lock_all, missing, order};

@@ -42,11 +42,10 @@ impl Operation for ReleaseHold {
 
     async fn run(self, app: &App, cx: &Cx) -> Result<ReleasedHold, ReleaseHoldError> {
         let mut tx = app.store().write(cx).await?;
-        let found = sql::get(tx.conn(), self.hold).await?;
+        let (found, _) = sql::get(tx.conn(), self.hold).await?;
         // Its ticket types keep their pools until the commit.
         events::share(tx.conn(), cx, &found.event_id.into()).await?;
-        let before = sql::lock(tx.conn(), found.id).await?;
-        let basket = sql::basket(tx.conn(), &before).await?;
+        let (before, basket) = sql::lock(tx.conn(), found.id).await?;
         match before.status {
             HoldStatus::Ordered => return Err(ReleaseHoldError::Ordered),
             HoldStatus::Released | HoldStatus::Expired => {

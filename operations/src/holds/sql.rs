@@ -11,17 +11,19 @@ use crate::{
     ticket_types::{Basket, Line},
 };
 
+/// A hold with what it holds, at its prices.
+pub(crate) type Held = (HoldRow, Basket);
+
 /// The hold of an id.
-pub(super) async fn get(conn: &mut PgConnection, id: HoldId) -> Result<HoldRow, LookupError> {
-    let found = sqlx::query_as!(
-        HoldRow,
-        "select id, event_id, status, currency, total_amount, ticket_count, expires_at, is_extended, order_id
-         from hold where id = $1",
-        id as _
-    )
-    .fetch_optional(conn)
-    .await?;
-    found.ok_or_else(|| missing(id))
+pub(super) async fn get(conn: &mut PgConnection, id: HoldId) -> Result<Held, LookupError> {
+    let mut found = get_all(conn, &[id]).await?;
+    found.remove(&id).ok_or_else(|| missing(id))
+}
+
+/// The hold of an id, kept from others until the transaction ends.
+pub(super) async fn lock(conn: &mut PgConnection, id: HoldId) -> Result<Held, LookupError> {
+    let mut found = lock_all(conn, &[id]).await?;
+    found.remove(&id).ok_or_else(|| missing(id))
 }
 
 /// There is no such hold.
@@ -33,20 +35,12 @@ pub(crate) fn missing(id: HoldId) -> LookupError {
     }
 }
 
-/// The hold of an id, kept from others until the transaction ends.
-pub(super) async fn lock(conn: &mut PgConnection, id: HoldId) -> Result<HoldRow, LookupError> {
-    sqlx::query!("select id from hold where id = $1 for update", id as _)
-        .fetch_optional(&mut *conn)
-        .await?;
-    get(conn, id).await
-}
-
-/// Holds by their ids with what they hold, kept from others until the transaction ends. Locked in the order of their
-/// ids, so that no two who lock several wait for each other.
+/// Holds by their ids, kept from others until the transaction ends. Locked in the order of their ids, so that no two who
+/// lock several wait for each other.
 pub(crate) async fn lock_all(
     conn: &mut PgConnection,
     ids: &[HoldId],
-) -> sqlx::Result<HashMap<HoldId, (HoldRow, Basket)>> {
+) -> sqlx::Result<HashMap<HoldId, Held>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
@@ -57,6 +51,11 @@ pub(crate) async fn lock_all(
     )
     .fetch_all(&mut *conn)
     .await?;
+    get_all(conn, ids).await
+}
+
+/// Holds by their ids.
+async fn get_all(conn: &mut PgConnection, ids: &[HoldId]) -> sqlx::Result<HashMap<HoldId, Held>> {
     let rows = sqlx::query_as!(
         HoldRow,
         "select id, event_id, status, currency, total_amount, ticket_count, expires_at, is_extended, order_id
@@ -78,7 +77,7 @@ pub(crate) async fn lock_all(
         };
         (row.id, (row, basket))
     };
-    let mut holds: HashMap<HoldId, (HoldRow, Basket)> = rows.into_iter().map(of).collect();
+    let mut holds: HashMap<HoldId, Held> = rows.into_iter().map(of).collect();
     for line in lines {
         if let Some((_, basket)) = holds.get_mut(&line.hold_id) {
             basket.lines.push(Line {
@@ -90,21 +89,6 @@ pub(crate) async fn lock_all(
         }
     }
     Ok(holds)
-}
-
-/// What a hold holds, at its prices.
-pub(super) async fn basket(conn: &mut PgConnection, hold: &HoldRow) -> sqlx::Result<Basket> {
-    let lines = sqlx::query_as!(
-        Line,
-        "select ticket_type_id, name, quantity, unit_amount from hold_item where hold_id = $1 order by id",
-        hold.id as _
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(Basket {
-        lines,
-        total: hold.total(),
-    })
 }
 
 /// Adds live holds of one organization, each with what it holds.

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use domain::{
-    Cx, EmailAddress, EventId, HoldId, LongText, Name, Permission, Reference, TicketTypeId,
+    Cx, EmailAddress, EventId, HoldId, LongText, Name, Permission, Recorded, Reference,
+    TicketTypeId,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::Part;
+use sqlx::PgConnection;
 
 use super::{
     detail::OrderDetail,
@@ -15,12 +16,12 @@ use super::{
     placing::{self, Draft, New, Origin},
 };
 use crate::{
-    App, Effect, Operation,
-    events::{self, Event},
-    holds::{self, HoldRow, HoldStatus},
-    ticket_types::{self, Basket, BasketError, Left, Offer, Pick},
+    App, Effect, Operation, events,
+    holds::{self, Held, HoldStatus},
+    inventory::{Moves, Shortage},
+    ticket_types::{self, Basket, BasketError, Offer, Pick},
     tickets::Attendee,
-    together::{self, Apart, Counters, Outcome, Together, Waiting},
+    together::{self, Counters, Sale, Together},
 };
 
 /// Place an order for a buyer, at present prices or those of a hold. A free order is paid at once and its tickets are
@@ -105,71 +106,77 @@ impl Operation for PlaceOrder {
 impl Together for PlaceOrder {
     type Answer = PlacedOrder;
     type Error = PlaceOrderError;
+    type New = New;
+    type Locked = Holds;
 
     fn counters(app: &App) -> &Counters<Self> {
         app.orders()
     }
 
-    async fn alone(
-        &self,
-        app: &App,
-        cx: &Cx,
-        event: EventId,
-    ) -> Result<PlacedOrder, PlaceOrderError> {
-        let mut tx = app.store().write(cx).await?;
-        // Shared until the commit: neither the event's state nor a price can change under the order.
-        let event = events::share(tx.conn(), cx, &event.into()).await?;
-        let offers = ticket_types::offers(tx.conn(), event.id).await?;
-        let ids: Vec<HoldId> = self.hold.into_iter().collect();
-        let mut sale = Sale {
-            event: &event,
-            offers: &offers,
-            holds: holds::lock_all(tx.conn(), &ids).await?,
-            left: Left::of(&offers),
-        };
-        let new = sale.order(cx, self)?;
-        let (change, order) = placing::place(&mut tx, &offers, new).await?;
-        Ok(tx.commit(change, PlacedOrder::of(order)).await?)
+    async fn lock(conn: &mut PgConnection, wanted: &[&Self]) -> sqlx::Result<Holds> {
+        let ids: Vec<HoldId> = wanted.iter().filter_map(|wanted| wanted.hold).collect();
+        holds::lock_all(conn, &ids).await
     }
 
-    async fn together(
-        app: &App,
-        event: EventId,
-        waiting: &[Waiting<Self>],
-    ) -> Result<Vec<Outcome<Self>>, Apart> {
-        let mut tx = app.store().write_together(&waiting[0].cx).await?;
-        let event = together::share(tx.conn(), waiting, event).await?;
-        let offers = ticket_types::offers(tx.conn(), event.id).await?;
-        let ids: Vec<HoldId> = waiting.iter().filter_map(|w| w.wanted.hold).collect();
-        let mut sale = Sale {
-            event: &event,
-            offers: &offers,
-            holds: holds::lock_all(tx.conn(), &ids).await?,
-            left: Left::of(&offers),
-        };
-        let ordered = |Waiting { cx, wanted, .. }: &Waiting<Self>| sale.order(cx, wanted);
-        let outcomes: Vec<Result<New, PlaceOrderError>> = waiting.iter().map(ordered).collect();
-        let new = together::done(waiting, &outcomes);
-        if !new.is_empty() {
-            if !placing::write(tx.conn(), &new).await? {
-                return Err(Apart::OneByOne);
+    fn prepare(
+        &self,
+        _: &App,
+        cx: &Cx,
+        sale: &mut Sale<'_, Holds>,
+    ) -> Result<New, PlaceOrderError> {
+        let (basket, origin) = match self.hold {
+            None => {
+                let basket = Basket::fill(cx, sale.event, sale.offers, &self.picks())?;
+                sale.left.take(&basket)?;
+                (basket, Origin::Free)
             }
-            let parts = new
-                .iter()
-                .map(|&(cx, new)| Part::new(cx, new.changes(), &PlacedOrder::of(new.seen(cx))));
-            let parts: Vec<Part<'_>> = parts.collect();
-            tx.record(&parts).await?;
-            let taken = placing::take(tx.conn(), &offers, &new).await?;
-            // Somebody outside was faster.
-            taken.map_err(|_| Apart::OneByOne)?;
-            tx.commit(&parts).await?;
-        }
-        let pairs = waiting.iter().zip(outcomes);
-        let seen = pairs
-            .map(|(waiting, outcome)| outcome.map(|new| PlacedOrder::of(new.seen(&waiting.cx))));
-        Ok(seen.collect())
+            Some(id) => (self.held(id, sale)?, Origin::Hold(id)),
+        };
+        let attendees = self.items.iter().map(|item| item.attendees.clone());
+        let draft = Draft {
+            event: sale.event,
+            basket,
+            attendees: attendees.collect(),
+            origin,
+            buyer_name: self.buyer.name.as_str(),
+            buyer_email: &self.buyer.email,
+            note: self.note.as_ref().map(LongText::as_str),
+            is_complimentary: false,
+        };
+        Ok(draft.order(cx))
+    }
+
+    async fn write(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx::Result<bool> {
+        placing::write(conn, new).await
+    }
+
+    fn renew(new: &mut New, cx: &Cx) {
+        new.renumber(cx);
+    }
+
+    fn changes(new: &New) -> Vec<Recorded> {
+        new.changes()
+    }
+
+    fn answer(cx: &Cx, new: &New) -> PlacedOrder {
+        PlacedOrder::of(new.seen(cx))
+    }
+
+    async fn moves(
+        conn: &mut PgConnection,
+        offers: &[Offer],
+        new: &[(&Cx, &New)],
+    ) -> sqlx::Result<Moves> {
+        placing::moves(conn, offers, new).await
+    }
+
+    fn refusal(new: &New, offers: &[Offer], shortage: Shortage) -> PlaceOrderError {
+        new.sold_out(offers, shortage).into()
     }
 }
+
+/// Those that are ordered, locked.
+type Holds = HashMap<HoldId, Held>;
 
 impl PlacedOrder {
     fn of(order: OrderDetail) -> Self {
@@ -184,56 +191,6 @@ impl PlacedOrder {
             order,
             payment_instructions,
         }
-    }
-}
-
-/// What orders of an event are made of while its row is shared.
-struct Sale<'a> {
-    event: &'a Event,
-    offers: &'a [Offer],
-    /// Those that are ordered, locked.
-    holds: HashMap<HoldId, (HoldRow, Basket)>,
-    left: Left<'a>,
-}
-
-impl Sale<'_> {
-    /// An order, if it can be placed beside those that were made before.
-    fn order(&mut self, cx: &Cx, wanted: &PlaceOrder) -> Result<New, PlaceOrderError> {
-        let (basket, origin) = match wanted.hold {
-            None => {
-                let basket = Basket::fill(cx, self.event, self.offers, &wanted.picks())?;
-                self.left.take(&basket)?;
-                (basket, Origin::Free)
-            }
-            Some(id) => (self.held(id, wanted)?, Origin::Hold(id)),
-        };
-        let attendees = wanted.items.iter().map(|item| item.attendees.clone());
-        let draft = Draft {
-            event: self.event,
-            basket,
-            attendees: attendees.collect(),
-            origin,
-            buyer_name: wanted.buyer.name.as_str(),
-            buyer_email: &wanted.buyer.email,
-            note: wanted.note.as_ref().map(LongText::as_str),
-            is_complimentary: false,
-        };
-        Ok(draft.order(cx))
-    }
-
-    /// What a hold holds, which nobody else can order from now on.
-    fn held(&mut self, id: HoldId, wanted: &PlaceOrder) -> Result<Basket, PlaceOrderError> {
-        ticket_types::on_sale(self.event)?;
-        let (hold, basket) = self.holds.get_mut(&id).ok_or_else(|| holds::missing(id))?;
-        if hold.event_id != self.event.id {
-            return Err(PlaceOrderError::HoldElsewhere(self.event.title.clone()));
-        }
-        if hold.status != HoldStatus::Live {
-            return Err(PlaceOrderError::HoldEnded(hold.status));
-        }
-        wanted.check_held(self.offers, basket)?;
-        hold.status = HoldStatus::Ordered;
-        Ok(basket.clone())
     }
 }
 
@@ -262,6 +219,22 @@ impl PlaceOrder {
             }
         }
         Ok(())
+    }
+
+    /// What a hold holds, which nobody else can order from now on.
+    fn held(&self, id: HoldId, sale: &mut Sale<'_, Holds>) -> Result<Basket, PlaceOrderError> {
+        ticket_types::on_sale(sale.event)?;
+        let found = sale.locked.get_mut(&id);
+        let (hold, basket) = found.ok_or_else(|| holds::missing(id))?;
+        if hold.event_id != sale.event.id {
+            return Err(PlaceOrderError::HoldElsewhere(sale.event.title.clone()));
+        }
+        if hold.status != HoldStatus::Live {
+            return Err(PlaceOrderError::HoldEnded(hold.status));
+        }
+        self.check_held(sale.offers, basket)?;
+        hold.status = HoldStatus::Ordered;
+        Ok(basket.clone())
     }
 
     /// Checks that what is ordered, if it was said at all, is what is held.

@@ -121,12 +121,7 @@ impl Basket {
     }
 
     /// The refusal when places of a pool cannot be had.
-    pub(crate) fn sold_out(
-        &self,
-        offers: &[Offer],
-        places: &Places,
-        shortage: Shortage,
-    ) -> BasketError {
+    pub(crate) fn sold_out(&self, offers: &[Offer], shortage: Shortage) -> BasketError {
         let draws = |line: &&Line| {
             let offer = offers.iter().find(|offer| offer.id == line.ticket_type_id);
             offer.is_some_and(|offer| offer.pools().any(|pool| pool.id == shortage.pool_id))
@@ -142,6 +137,7 @@ impl Basket {
         if shortage.is_stopped {
             return BasketError::SalesStopped(name);
         }
+        let places = self.places(offers);
         BasketError::SoldOut {
             name,
             wanted: places.get(&shortage.pool_id).copied().unwrap_or_default(),
@@ -167,11 +163,11 @@ impl<'a> Left<'a> {
     }
 
     /// Takes the places of a basket, if there are enough.
-    pub(crate) fn take(&mut self, basket: &Basket) -> Result<Places, BasketError> {
+    pub(crate) fn take(&mut self, basket: &Basket) -> Result<(), BasketError> {
         let wanted = basket.places(self.offers);
         for (&pool_id, &count) in &wanted {
             if let Some(shortage) = self.pools[&pool_id].lacks(count) {
-                return Err(basket.sold_out(self.offers, &wanted, shortage));
+                return Err(basket.sold_out(self.offers, shortage));
             }
         }
         for (pool_id, count) in &wanted {
@@ -179,7 +175,7 @@ impl<'a> Left<'a> {
                 pool.held_count = pool.held_count.saturating_add(*count);
             }
         }
-        Ok(wanted)
+        Ok(())
     }
 }
 
