@@ -159,6 +159,8 @@ ids! {
     OrganizationId "org" "an organization";
     /// Names money received.
     PaymentId "pay" "a payment";
+    /// Names a code that makes tickets cheaper.
+    PromoCodeId "prm" "a promo code";
     /// Names money given back.
     RefundId "ref" "a refund";
     /// Names a repeating event.
