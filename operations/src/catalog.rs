@@ -31,6 +31,7 @@ use crate::{
     orders::{CancelOrder, ConfirmPayment, GetOrder, IssueTickets, ListOrders, PlaceOrder},
     organizations::{GetContext, ListMembers, RemoveMember, SaveMember, UpdateOrganization},
     privacy::{ErasePersonalData, ListEventsToErase},
+    promo_codes::{ArchivePromoCode, CreatePromoCodes, ListPromoCodes, SavePromoCode},
     reports::{GetSalesReport, GetSurveyResults},
     ticket_types::{
         ArchiveTicketType, CheckInventory, ListTicketTypes, ResumeSales, SaveTicketType,
@@ -79,6 +80,10 @@ pub const CATALOG: &[Entry] = &[
     entry::<ArchiveTicketType>(Events, Searchable),
     entry::<CheckInventory>(Events, Searchable),
     entry::<ResumeSales>(Events, Searchable),
+    entry::<ListPromoCodes>(Events, Searchable),
+    entry::<SavePromoCode>(Events, Searchable),
+    entry::<CreatePromoCodes>(Events, Searchable),
+    entry::<ArchivePromoCode>(Events, Searchable),
     entry::<ListOrders>(Orders, Shown),
     entry::<GetOrder>(Orders, Shown),
     entry::<PlaceOrder>(Orders, Shown),

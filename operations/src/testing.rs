@@ -3,8 +3,8 @@
 //! Behind the feature `testing`, so that the tests of surfaces start from the same scenes.
 
 use domain::{
-    Actor, Currency, Cx, EventId, Fault, Money, OrganizationId, Permissions, Timestamp, UserId,
-    context::Entropy,
+    Actor, Currency, Cx, EventId, Fault, Money, OrganizationId, Patch, Permissions, Timestamp,
+    UserId, context::Entropy,
 };
 use sqlx::PgConnection;
 use store::{Options as StoreOptions, Store};
@@ -19,6 +19,7 @@ use crate::{
     orders::{self, Buyer, ItemRequest, OrderDetail, PlaceOrder},
     organizations::{FoundOrganization, found_organization},
     permission::Role,
+    promo_codes::{ListPromoCodes, SavePromoCode},
     reports,
     ticket_types::{PoolRequest, SaveTicketType, TicketType},
     tickets::{self, Ticket},
@@ -196,7 +197,7 @@ impl Scene {
         tx.unchanged(()).await.expect("nothing is in the way");
     }
 
-    /// Asserts that the counters of all pools, the sums of all orders and the totals of all events are what their
+    /// Asserts that the counters of all pools and promo codes, the sums of all orders and the totals of all events are what their
     /// rows add up to.
     pub async fn reconcile(&self) {
         let mut tx = self
@@ -215,12 +216,26 @@ impl Scene {
         for pool in pools.expect("the query fits the schema") {
             assert!(pool.is_right(), "{pool:?}");
         }
+        let codes = inventory::recount_uses(tx.conn(), &events).await;
+        for code in codes.expect("the query fits the schema") {
+            assert!(code.is_right(), "{code:?}");
+        }
         let both = reports::both_ways(tx.conn(), &self.cx)
             .await
             .expect("the queries fit the schema");
         for (kept, counted) in both {
             assert_eq!(kept, counted);
         }
+    }
+
+    /// The uses of an event's newest promo code: by holds, by orders.
+    pub async fn uses(&self, event: EventId) -> (i32, i32) {
+        let list = ListPromoCodes {
+            archived: true,
+            ..ListPromoCodes::of(event.into())
+        };
+        let codes = self.run(list).await.expect("the owner sees codes").items;
+        (codes[0].held_uses, codes[0].used)
     }
 
     /// The audit trail, oldest first.
@@ -370,6 +385,33 @@ pub fn holding(event: EventId, quantity: i32) -> HoldTickets {
     HoldTickets {
         event: event.into(),
         items: vec![item],
+        promo_code: None,
+    }
+}
+
+/// A new promo code that takes so many percent off.
+pub fn promo(event: EventId, code: &str, percent: i32, max_uses: Option<i32>) -> SavePromoCode {
+    SavePromoCode {
+        code: Some(code.parse().expect("a short text")),
+        percent_off: Some(percent),
+        max_uses: max_uses.map_or(Patch::Keep, Patch::Set),
+        ..SavePromoCode::of(event.into())
+    }
+}
+
+/// The same hold with a promo code.
+pub fn with_code(hold: HoldTickets, code: &str) -> HoldTickets {
+    HoldTickets {
+        promo_code: Some(code.parse().expect("a short text")),
+        ..hold
+    }
+}
+
+/// The same order with a promo code.
+pub fn order_with(order: PlaceOrder, code: &str) -> PlaceOrder {
+    PlaceOrder {
+        promo_code: Some(code.parse().expect("a short text")),
+        ..order
     }
 }
 
@@ -393,6 +435,7 @@ pub fn buying(event: EventId, ticket_type: &str, quantity: i32) -> PlaceOrder {
         event: event.into(),
         items: vec![item],
         hold: None,
+        promo_code: None,
         buyer: Buyer {
             name: "Ada Lovelace".parse().expect("a name"),
             email: "ada@example.org".parse().expect("an address"),

@@ -18,9 +18,10 @@ use tokio::sync::oneshot;
 use crate::{
     App,
     events::{self, Event},
-    inventory::{self, Moves, Shortage},
+    inventory::{self, Moves, Shortage, UseStep, Uses},
     lookup::LookupError,
-    ticket_types::{self, Left, Offer},
+    promo_codes::{self, PromoCodeError, Usable},
+    ticket_types::{self, AppliedCode, Basket, BasketError, Left, Offer, Pick},
 };
 
 /// A request that can be served together with others of its kind for the same event. What is said here is what differs;
@@ -30,7 +31,13 @@ pub(crate) trait Together: Clone + Send + Sync + 'static {
     /// What each is answered.
     type Answer: Serialize + Send + Sync + 'static;
     /// How each may be refused.
-    type Error: From<StoreError> + From<sqlx::Error> + From<LookupError> + Send + 'static;
+    type Error: From<StoreError>
+        + From<sqlx::Error>
+        + From<LookupError>
+        + From<BasketError>
+        + From<PromoCodeError>
+        + Send
+        + 'static;
     /// What is to be written for one that is not refused.
     type New: Send + Sync;
     /// What is locked before anything is prepared.
@@ -38,6 +45,9 @@ pub(crate) trait Together: Clone + Send + Sync + 'static {
 
     /// Where those of this kind queue up.
     fn counters(app: &App) -> &Counters<Self>;
+
+    /// The promo code that was given for what is picked.
+    fn promo_code(&self) -> Option<&str>;
 
     /// Locks what those who ask name, such as holds.
     fn lock(
@@ -69,7 +79,10 @@ pub(crate) trait Together: Clone + Send + Sync + 'static {
     /// What is answered.
     fn answer(cx: &Cx, new: &Self::New) -> Self::Answer;
 
-    /// How the counters move.
+    /// The promo code it has, and how the use of that moves.
+    fn uses(new: &Self::New) -> Option<(UseStep, &AppliedCode)>;
+
+    /// How the counters of places move.
     fn moves(
         conn: &mut PgConnection,
         offers: &[Offer],
@@ -86,6 +99,30 @@ pub(crate) struct Sale<'a, L> {
     pub(crate) offers: &'a [Offer],
     pub(crate) locked: L,
     pub(crate) left: Left<'a>,
+    pub(crate) codes: Usable,
+}
+
+impl<L> Sale<'_, L> {
+    /// What is picked, at present prices or those of a promo code, if it can be had beside what was picked before.
+    pub(crate) fn pick<E: From<BasketError> + From<PromoCodeError>>(
+        &mut self,
+        cx: &Cx,
+        picks: &[Pick<'_>],
+        promo_code: Option<&str>,
+    ) -> Result<Basket, E> {
+        ticket_types::on_sale(self.event)?;
+        let terms = promo_code.map(|given| self.codes.terms(cx, given));
+        let terms = terms.transpose()?;
+        let basket = Basket::fill(cx, self.event, self.offers, picks, terms.as_ref())?;
+        if let Some(terms) = &terms {
+            promo_codes::check_applies(terms, &basket)?;
+        }
+        self.left.take(&basket)?;
+        if let Some(applied) = &basket.promo_code {
+            self.codes.take(applied);
+        }
+        Ok(basket)
+    }
 }
 
 /// What one is answered.
@@ -261,6 +298,7 @@ async fn alone<R: Together>(app: &App, cx: &Cx, event: EventId, wanted: &R) -> O
         offers: &offers,
         locked: R::lock(tx.conn(), &[wanted]).await?,
         left: Left::of(&offers),
+        codes: Usable::read(tx.conn(), event.id, wanted.promo_code().into_iter()).await?,
     };
     let new = wanted.prepare(app, cx, &mut sale)?;
     let new = carry_out::<R>(&mut tx, &offers, new).await?;
@@ -268,7 +306,8 @@ async fn alone<R: Together>(app: &App, cx: &Cx, event: EventId, wanted: &R) -> O
     Ok(tx.commit_all(R::changes(&new), answer).await?)
 }
 
-/// Writes what was prepared; then takes the places. Whoever finds too few left gives up the whole transaction.
+/// Writes what was prepared; then uses the promo code and takes the places. Whoever finds too few left gives up the whole
+/// transaction.
 pub(crate) async fn carry_out<R: Together>(
     tx: &mut WriteTx<'_>,
     offers: &[Offer],
@@ -284,6 +323,11 @@ pub(crate) async fn carry_out<R: Together>(
             return Err(sqlx::Error::RowNotFound.into());
         }
         R::renew(&mut new, cx);
+    }
+    if let Some((step, applied)) = R::uses(&new) {
+        let uses = Uses::of(step, Some(applied.id));
+        let counted = inventory::move_uses(tx.conn(), &uses).await?;
+        counted.map_err(|_| PromoCodeError::UsedUp(applied.code.clone()))?;
     }
     let moves = R::moves(tx.conn(), offers, &[(cx, &new)]).await?;
     match inventory::move_places(tx.conn(), &moves).await? {
@@ -302,11 +346,13 @@ async fn together<R: Together>(
     let event = share(tx.conn(), waiting, event).await?;
     let offers = ticket_types::offers(tx.conn(), event.id).await?;
     let wanted: Vec<&R> = waiting.iter().map(|waiting| &waiting.wanted).collect();
+    let given = wanted.iter().filter_map(|wanted| wanted.promo_code());
     let mut sale = Sale {
         event: &event,
         offers: &offers,
         locked: R::lock(tx.conn(), &wanted).await?,
         left: Left::of(&offers),
+        codes: Usable::read(tx.conn(), event.id, given).await?,
     };
     let prepare = |Waiting { cx, wanted, .. }: &Waiting<R>| wanted.prepare(app, cx, &mut sale);
     let outcomes: Vec<Result<R::New, R::Error>> = waiting.iter().map(prepare).collect();
@@ -318,9 +364,15 @@ async fn together<R: Together>(
         let part = |&(cx, new): &(_, &_)| Part::new(cx, R::changes(new), &R::answer(cx, new));
         let parts: Vec<Part<'_>> = new.iter().map(part).collect();
         tx.record(&parts).await?;
+        let mut uses = Uses::default();
+        for (step, applied) in new.iter().filter_map(|(_, new)| R::uses(new)) {
+            uses.add(step, Some(applied.id));
+        }
+        let counted = inventory::move_uses(tx.conn(), &uses).await?;
+        // Somebody outside was faster.
+        counted.map_err(|_| Apart::OneByOne)?;
         let moves = R::moves(tx.conn(), &offers, &new).await?;
         let taken = inventory::move_places(tx.conn(), &moves).await?;
-        // Somebody outside was faster.
         taken.map_err(|_| Apart::OneByOne)?;
         tx.commit(&parts).await?;
     }

@@ -1,8 +1,8 @@
 //! `hold_tickets`: places are set aside while somebody buys.
 
 use domain::{
-    Cx, EventId, Facts, Fault, FaultSpec, HoldId, Permission, Recorded, Reference, TicketTypeId,
-    Timestamp,
+    Cx, EventId, Facts, Fault, FaultSpec, HoldId, Name, Permission, Recorded, Reference,
+    TicketTypeId, Timestamp,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,9 +18,10 @@ use super::{
 use crate::{
     App, Effect, Operation,
     events::{self, Event},
-    inventory::{Moves, Shortage, Step},
+    inventory::{Moves, Shortage, Step, UseStep},
     lookup::LookupError,
-    ticket_types::{self, Basket, BasketError, Offer, Pick},
+    promo_codes::PromoCodeError,
+    ticket_types::{self, AppliedCode, Basket, BasketError, Offer, Pick},
     together::{self, Counters, Sale, Together},
 };
 
@@ -32,6 +33,8 @@ pub struct HoldTickets {
     pub event: Reference<EventId>,
     /// What is wanted.
     pub items: Vec<PickedItem>,
+    /// A promo code of the event.
+    pub promo_code: Option<Name>,
 }
 
 /// So many of a ticket type.
@@ -56,9 +59,10 @@ impl Operation for HoldTickets {
         ticket_types::check_picks(&self.picks())?;
         let event = events::id_of(app, cx, &self.event).await?;
         match together::serve(app, cx, event, &self).await {
-            Err(HoldTicketsError::Basket(BasketError::SoldOut { .. }))
-                if free_expired(app, cx, event).await? =>
-            {
+            Err(
+                HoldTicketsError::Basket(BasketError::SoldOut { .. })
+                | HoldTicketsError::PromoCode(PromoCodeError::UsedUp(_)),
+            ) if free_expired(app, cx, event).await? => {
                 together::serve(app, cx, event, &self).await
             }
             outcome => outcome,
@@ -86,6 +90,10 @@ impl Together for HoldTickets {
         app.holds()
     }
 
+    fn promo_code(&self) -> Option<&str> {
+        self.promo_code.as_ref().map(Name::as_str)
+    }
+
     async fn lock(_: &mut PgConnection, _: &[&Self]) -> sqlx::Result<()> {
         Ok(())
     }
@@ -96,8 +104,7 @@ impl Together for HoldTickets {
         cx: &Cx,
         sale: &mut Sale<'_, ()>,
     ) -> Result<New, HoldTicketsError> {
-        let basket = Basket::fill(cx, sale.event, sale.offers, &self.picks())?;
-        sale.left.take(&basket)?;
+        let basket = sale.pick::<HoldTicketsError>(cx, &self.picks(), self.promo_code())?;
         Ok(New::of(app, cx, sale.event, basket))
     }
 
@@ -114,6 +121,10 @@ impl Together for HoldTickets {
 
     fn answer(cx: &Cx, new: &New) -> Hold {
         new.row.seen(cx, &new.basket.lines)
+    }
+
+    fn uses(new: &New) -> Option<(UseStep, &AppliedCode)> {
+        Some((UseStep::Hold, new.basket.promo_code.as_ref()?))
     }
 
     async fn moves(
@@ -152,6 +163,12 @@ impl New {
             expires_at: end_of_hold(app, cx),
             is_extended: false,
             order_id: None,
+            promo_code_id: basket.promo_code.as_ref().map(|applied| applied.id),
+            promo_code: basket
+                .promo_code
+                .as_ref()
+                .map(|applied| applied.code.clone()),
+            discount_amount: basket.discount.amount,
         };
         Self {
             row,
@@ -184,6 +201,9 @@ pub enum HoldTicketsError {
     /// Something cannot be picked.
     #[error(transparent)]
     Basket(#[from] BasketError),
+    /// The promo code cannot be used.
+    #[error(transparent)]
+    PromoCode(#[from] PromoCodeError),
     /// The event was not found.
     #[error(transparent)]
     Lookup(#[from] LookupError),
@@ -194,12 +214,15 @@ pub enum HoldTicketsError {
 
 impl Fault for HoldTicketsError {
     fn specs() -> Vec<FaultSpec> {
-        BasketError::specs()
+        let mut specs = BasketError::specs();
+        specs.extend(PromoCodeError::specs());
+        specs
     }
 
     fn facts(&self) -> Facts {
         match self {
             Self::Basket(error) => error.facts(),
+            Self::PromoCode(error) => error.facts(),
             Self::Lookup(error) => error.facts(),
             Self::Store(error) => error.facts(),
         }

@@ -4,7 +4,7 @@
 //! `extend_hold`, `release_hold`; orders are placed from holds. Changes: `hold.placed`, `hold.extended`,
 //! `hold.released`, `hold.expired`.
 //!
-//! Locks, in this order: event (shared), hold, capacity pools by id. A hold counts until it is ended, not until its
+//! Locks, in this order: event (shared), hold, promo codes by id, capacity pools by id. A hold counts until it is ended, not until its
 //! time is over: workers end those that are due, and so does whoever finds too few places left.
 
 pub mod changes;

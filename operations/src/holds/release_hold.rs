@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     App, Effect, Operation, events,
-    inventory::{self, Step},
+    inventory::{self, Step, UseStep, Uses},
     lookup::LookupError,
 };
 
@@ -72,6 +72,8 @@ impl Operation for ReleaseHold {
             ticket_count: hold.ticket_count,
         };
         let places = inventory::places_of(tx.conn(), &basket.counts()).await?;
+        let uses = Uses::of(UseStep::ReleaseHeld, hold.promo_code_id);
+        inventory::release_uses(tx.conn(), &uses).await?;
         inventory::move_taken(tx.conn(), Step::ReleaseHeld, &places).await?;
         Ok(tx.commit(change, answer).await?)
     }

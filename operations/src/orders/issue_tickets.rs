@@ -102,10 +102,13 @@ impl Operation for IssueTickets {
             name: offer.name.to_string(),
             quantity: count,
             unit_amount: 0,
+            listed_amount: 0,
         };
         let basket = Basket {
             lines: vec![line],
             total: Money::zero(event.currency),
+            promo_code: None,
+            discount: Money::zero(event.currency),
         };
         let note = format!("Complimentary: {}", self.reason);
         Left::of(&offers)

@@ -18,15 +18,16 @@ use super::{
 use crate::{
     App, Effect, Operation, events,
     holds::{self, Held, HoldStatus},
-    inventory::{Moves, Shortage},
-    ticket_types::{self, Basket, BasketError, Offer, Pick},
+    inventory::{Moves, Shortage, UseStep},
+    promo_codes::{self, PromoCodeError},
+    ticket_types::{self, AppliedCode, Basket, BasketError, Offer, Pick},
     tickets::Attendee,
     together::{self, Counters, Sale, Together},
 };
 
-/// Place an order for a buyer, at present prices or those of a hold. A free order is paid at once and its tickets are
-/// issued; otherwise the places are held until `confirm_payment` or `cancel_order`. Read event, tickets and total back
-/// to the organizer before calling.
+/// Place an order for a buyer, at present prices or a hold's. A free order is paid at once and its tickets are issued;
+/// others hold their places until `confirm_payment` or `cancel_order`. Read event, tickets and total back to the
+/// organizer first.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PlaceOrder {
     /// Event: id, slug or exact title.
@@ -36,6 +37,8 @@ pub struct PlaceOrder {
     pub items: Vec<ItemRequest>,
     /// Of `hold_tickets`.
     pub hold: Option<HoldId>,
+    /// A promo code.
+    pub promo_code: Option<Name>,
     /// Who buys.
     pub buyer: Buyer,
     /// A note for the organizer.
@@ -50,7 +53,7 @@ pub struct ItemRequest {
     /// How many.
     #[schemars(range(min = 1, max = 100))]
     pub quantity: i32,
-    /// Who will hold the tickets, as far as known; at most as many as `quantity`.
+    /// Who will hold them, as far as known.
     #[serde(default)]
     pub attendees: Vec<Attendee>,
 }
@@ -93,9 +96,10 @@ impl Operation for PlaceOrder {
         self.check_shape()?;
         let event = events::id_of(app, cx, &self.event).await?;
         match together::serve(app, cx, event, &self).await {
-            Err(PlaceOrderError::Basket(BasketError::SoldOut { .. }))
-                if holds::free_expired(app, cx, event).await? =>
-            {
+            Err(
+                PlaceOrderError::Basket(BasketError::SoldOut { .. })
+                | PlaceOrderError::PromoCode(PromoCodeError::UsedUp(_)),
+            ) if holds::free_expired(app, cx, event).await? => {
                 together::serve(app, cx, event, &self).await
             }
             outcome => outcome,
@@ -113,6 +117,10 @@ impl Together for PlaceOrder {
         app.orders()
     }
 
+    fn promo_code(&self) -> Option<&str> {
+        self.promo_code.as_ref().map(Name::as_str)
+    }
+
     async fn lock(conn: &mut PgConnection, wanted: &[&Self]) -> sqlx::Result<Holds> {
         let ids: Vec<HoldId> = wanted.iter().filter_map(|wanted| wanted.hold).collect();
         holds::lock_all(conn, &ids).await
@@ -126,8 +134,7 @@ impl Together for PlaceOrder {
     ) -> Result<New, PlaceOrderError> {
         let (basket, origin) = match self.hold {
             None => {
-                let basket = Basket::fill(cx, sale.event, sale.offers, &self.picks())?;
-                sale.left.take(&basket)?;
+                let basket = sale.pick::<PlaceOrderError>(cx, &self.picks(), self.promo_code())?;
                 (basket, Origin::Free)
             }
             Some(id) => (self.held(id, sale)?, Origin::Hold(id)),
@@ -160,6 +167,10 @@ impl Together for PlaceOrder {
 
     fn answer(cx: &Cx, new: &New) -> PlacedOrder {
         PlacedOrder::of(new.seen(cx))
+    }
+
+    fn uses(new: &New) -> Option<(UseStep, &AppliedCode)> {
+        new.uses()
     }
 
     async fn moves(
@@ -233,8 +244,20 @@ impl PlaceOrder {
             return Err(PlaceOrderError::HoldEnded(hold.status));
         }
         self.check_held(sale.offers, basket)?;
+        self.check_code(basket)?;
         hold.status = HoldStatus::Ordered;
         Ok(basket.clone())
+    }
+
+    /// Checks that the promo code, if one was given, is that of the hold: it has its price already.
+    fn check_code(&self, held: &Basket) -> Result<(), PlaceOrderError> {
+        let Some(given) = self.promo_code() else {
+            return Ok(());
+        };
+        match &held.promo_code {
+            Some(applied) if promo_codes::is_same(given, &applied.code) => Ok(()),
+            _ => Err(PlaceOrderError::HoldHasOtherCode(given.to_owned())),
+        }
     }
 
     /// Checks that what is ordered, if it was said at all, is what is held.

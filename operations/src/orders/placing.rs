@@ -13,8 +13,8 @@ use super::{
 use crate::{
     events::Event,
     holds,
-    inventory::{self, Moves, Shortage, Step},
-    ticket_types::{Basket, BasketError, Line, Offer},
+    inventory::{self, Moves, Shortage, Step, UseStep},
+    ticket_types::{AppliedCode, Basket, BasketError, Line, Offer},
     tickets::{self, Attendee, NewTicket},
 };
 
@@ -45,6 +45,7 @@ impl Draft<'_> {
     pub(super) fn order(self, cx: &Cx) -> New {
         let total = self.basket.total;
         let is_paid = total.is_zero();
+        let applied = self.basket.promo_code.as_ref();
         let row = OrderRow {
             id: cx.new_id::<OrderId>(),
             number: OrderNumber::generate(cx).to_string(),
@@ -67,6 +68,9 @@ impl Draft<'_> {
             paid_at: is_paid.then_some(cx.now),
             cancelled_at: None,
             cancellation_reason: None,
+            promo_code_id: applied.map(|applied| applied.id),
+            promo_code: applied.map(|applied| applied.code.clone()),
+            discount_amount: self.basket.discount.amount,
         };
         let item = |(index, line): (usize, &Line)| ItemRow {
             id: cx.new_id::<OrderItemId>(),
@@ -74,6 +78,7 @@ impl Draft<'_> {
             name: line.name.clone(),
             quantity: line.quantity,
             unit_amount: line.unit_amount,
+            listed_amount: line.listed_amount,
             attendees: self.attendees.get(index).cloned().unwrap_or_default(),
         };
         let mut items: Vec<ItemRow> = self.basket.lines.iter().enumerate().map(item).collect();
@@ -146,6 +151,15 @@ impl New {
         let paid = self.paid().map(|paid| Recorded::of(&paid));
         let placed = Recorded::of(&self.placed());
         [placed].into_iter().chain(paid).collect()
+    }
+
+    /// The promo code it has, and how the use of that moves.
+    pub(super) fn uses(&self) -> Option<(UseStep, &AppliedCode)> {
+        let step = match self.origin {
+            Origin::Free => UseStep::Use,
+            Origin::Hold(_) => UseStep::UseHeld,
+        };
+        Some((step, self.basket.promo_code.as_ref()?))
     }
 
     /// The refusal when places of a pool cannot be had.

@@ -21,7 +21,8 @@ macro_rules! select_orders {
             r#"select orders.id, orders.number, orders.status, orders.event_id, event.title as event_title,
                  orders.buyer_name, orders.buyer_email, orders.currency, orders.total_amount, orders.paid_amount,
                  orders.refunded_amount, orders.ticket_count, orders.note, orders.placed_at, orders.paid_at,
-                 orders.cancelled_at, orders.cancellation_reason
+                 orders.cancelled_at, orders.cancellation_reason, orders.promo_code_id,
+                 (select code from promo_code where id = orders.promo_code_id) as promo_code, orders.discount_amount
                from orders join event on event.id = orders.event_id "# + $rest
             $(, $argument)*
         )
@@ -76,7 +77,7 @@ pub(super) async fn lock(conn: &mut PgConnection, id: OrderId) -> Result<OrderRo
 /// The lines of an order.
 pub(super) async fn items(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<Vec<ItemRow>> {
     let rows = sqlx::query!(
-        r#"select id, ticket_type_id, name, quantity, unit_amount, attendees as "attendees: Json<Vec<Attendee>>"
+        r#"select id, ticket_type_id, name, quantity, unit_amount, listed_amount, attendees as "attendees: Json<Vec<Attendee>>"
            from order_item where order_id = $1 order by id"#,
         id as _
     )
@@ -88,6 +89,7 @@ pub(super) async fn items(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<
         name: row.name,
         quantity: row.quantity,
         unit_amount: row.unit_amount,
+        listed_amount: row.listed_amount,
         attendees: row.attendees.0,
     });
     Ok(items.collect())
@@ -179,11 +181,13 @@ pub(super) async fn insert(
     let rows = || new.iter().map(|(_, row)| row);
     let done = sqlx::query!(
         "insert into orders (organization_id, id, event_id, number, status, buyer_name, buyer_email, currency,
-           total_amount, ticket_count, note, placed_at, paid_at, updated_at)
-         select $1, id, event_id, number, status, name, email, currency, total, count, note, placed_at, paid_at, placed_at
+           total_amount, ticket_count, note, placed_at, paid_at, updated_at, promo_code_id, discount_amount)
+         select $1, id, event_id, number, status, name, email, currency, total, count, note, placed_at, paid_at, placed_at,
+           promo_code_id, discount
          from unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
-                     $10::integer[], $11::text[], $12::timestamptz[], $13::timestamptz[])
-           as new (id, event_id, number, status, name, email, currency, total, count, note, placed_at, paid_at)
+                     $10::integer[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::uuid[], $15::bigint[])
+           as new (id, event_id, number, status, name, email, currency, total, count, note, placed_at, paid_at,
+                   promo_code_id, discount)
          on conflict on constraint orders_number_key do nothing",
         cx.organization_id as _,
         rows().map(|row| row.id).collect::<Vec<_>>() as _,
@@ -198,6 +202,8 @@ pub(super) async fn insert(
         rows().map(|row| row.note.clone()).collect::<Vec<_>>() as _,
         rows().map(|row| row.placed_at).collect::<Vec<_>>() as _,
         rows().map(|row| row.paid_at).collect::<Vec<_>>() as _,
+        rows().map(|row| row.promo_code_id).collect::<Vec<_>>() as _,
+        &rows().map(|row| row.discount_amount).collect::<Vec<_>>(),
     )
     .execute(conn)
     .await?;
@@ -214,11 +220,11 @@ pub(super) async fn insert_items(
     let items = || new.iter().map(|(_, item)| item);
     sqlx::query!(
         "insert into order_item (organization_id, id, order_id, event_id, ticket_type_id, name, quantity, unit_amount,
-           currency, attendees)
-         select $1, id, order_id, event_id, type_id, name, quantity, amount, currency, attendees
+           currency, attendees, listed_amount)
+         select $1, id, order_id, event_id, type_id, name, quantity, amount, currency, attendees, listed
          from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::integer[], $8::bigint[], $9::text[],
-                     $10::jsonb[])
-           as new (id, order_id, event_id, type_id, name, quantity, amount, currency, attendees)",
+                     $10::jsonb[], $11::bigint[])
+           as new (id, order_id, event_id, type_id, name, quantity, amount, currency, attendees, listed)",
         organization_id as _,
         items().map(|item| item.id).collect::<Vec<_>>() as _,
         orders().map(|order| order.id).collect::<Vec<_>>() as _,
@@ -229,6 +235,7 @@ pub(super) async fn insert_items(
         &items().map(|item| item.unit_amount).collect::<Vec<_>>(),
         &orders().map(|order| order.currency.to_string()).collect::<Vec<_>>(),
         items().map(|item| Json(&item.attendees)).collect::<Vec<_>>() as _,
+        &items().map(|item| item.listed_amount).collect::<Vec<_>>(),
     )
     .execute(conn)
     .await?;
@@ -382,8 +389,8 @@ pub(crate) async fn totals(
     })
 }
 
-/// What does not add up beside the counters of pools: pools that belong to nobody, and orders whose sums differ from
-/// their payments and refunds. Empty when all is well.
+/// What does not add up beside the counters of pools and promo codes: pools that belong to nobody, orders whose sums
+/// differ from their payments and refunds, orders and holds whose sums differ from their lines. Empty when all is well.
 #[cfg(any(test, feature = "testing"))]
 pub(crate) async fn discrepancies(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
@@ -401,7 +408,24 @@ pub(crate) async fn discrepancies(conn: &mut PgConnection) -> sqlx::Result<Vec<S
            lateral (select coalesce(sum(amount), 0) as paid from payment where order_id = o.id) as y,
            lateral (select coalesce(sum(amount), 0) as refunded from refund where order_id = o.id) as r,
            lateral (select coalesce(sum(quantity), 0) as items from order_item where order_id = o.id) as i
-         where o.paid_amount <> paid or o.refunded_amount <> refunded or o.ticket_count <> items",
+         where o.paid_amount <> paid or o.refunded_amount <> refunded or o.ticket_count <> items
+         union all
+         select format('order %s: %s less %s, its items say %s less %s', o.number, o.total_amount, o.discount_amount, total, less)
+         from orders o,
+           lateral (select coalesce(sum(quantity * unit_amount), 0) as total,
+                      coalesce(sum(quantity * (listed_amount - unit_amount)), 0) as less
+                    from order_item where order_id = o.id) as i
+         where o.total_amount <> total or o.discount_amount <> less
+         union all
+         select format('hold %s: %s less %s, its items say %s less %s', h.id, h.total_amount, h.discount_amount, total, less)
+         from hold h,
+           lateral (select coalesce(sum(quantity * unit_amount), 0) as total,
+                      coalesce(sum(quantity * (listed_amount - unit_amount)), 0) as less
+                    from hold_item where hold_id = h.id) as i
+         where h.total_amount <> total or h.discount_amount <> less
+         union all
+         select format('order %s has another promo code than its hold', o.number)
+         from orders o join hold h on h.order_id = o.id where h.promo_code_id is distinct from o.promo_code_id",
     )
     .fetch_all(conn)
     .await
