@@ -25,14 +25,13 @@ use crate::{
     together::{self, Counters, Sale, Together},
 };
 
-/// Place an order for a buyer, at present prices or a hold's. A free order is paid at once and its tickets are issued;
-/// others hold their places until `confirm_payment` or `cancel_order`. Read event, tickets and total back to the
-/// organizer first.
+/// Place an order for a buyer, at present prices or a hold's. A free order is paid and its tickets issued at once;
+/// others hold their places until `confirm_payment` or `cancel_order`. Read event, tickets and total back first.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PlaceOrder {
     /// Event: id, slug or exact title.
     pub event: Reference<EventId>,
-    /// What is bought; not needed with a hold.
+    /// What is bought, without a hold.
     #[serde(default)]
     pub items: Vec<ItemRequest>,
     /// Of `hold_tickets`.
@@ -53,7 +52,7 @@ pub struct ItemRequest {
     /// How many.
     #[schemars(range(min = 1, max = 100))]
     pub quantity: i32,
-    /// Who will hold them, as far as known.
+    /// Who will hold them, if known.
     #[serde(default)]
     pub attendees: Vec<Attendee>,
 }
