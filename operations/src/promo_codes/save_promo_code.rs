@@ -212,8 +212,19 @@ fn checked(given: &Name) -> Result<String, SavePromoCodeError> {
 
 fn differences(before: &CodeRow, after: &CodeRow) -> Vec<FieldChange> {
     let uses = |row: &CodeRow| row.max_uses.map(|uses| uses.to_string());
-    let from = |row: &CodeRow| row.valid_from_local.map(LocalTime::readable);
-    let until = |row: &CodeRow| row.valid_until_local.map(LocalTime::readable);
+    // A time that the clock shows twice may change from the one to the other.
+    let from = |row: &CodeRow| {
+        if before.valid_from_local == after.valid_from_local {
+            return row.valid_from_at.map(|at| at.to_string());
+        }
+        row.valid_from_local.map(LocalTime::readable)
+    };
+    let until = |row: &CodeRow| {
+        if before.valid_until_local == after.valid_until_local {
+            return row.valid_until_at.map(|at| at.to_string());
+        }
+        row.valid_until_local.map(LocalTime::readable)
+    };
     differing([
         ("effect", Some(before.says()), Some(after.says())),
         ("max_uses", uses(before), uses(after)),
@@ -401,6 +412,26 @@ mod tests {
             scene.run(promo(event.id, "LATE", 10, None)).await,
             "event_closed",
         );
+    }
+
+    #[tokio::test]
+    async fn a_time_that_the_clock_shows_twice_is_asked_about() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 10).await;
+        let until = |fold| SavePromoCode {
+            valid_until: Patch::Set("2027-10-31T02:30".parse().unwrap()),
+            fold,
+            ..changing(event.id, "TWICE")
+        };
+        scene.run(promo(event.id, "TWICE", 10, None)).await.unwrap();
+        assert_refused(scene.run(until(None)).await, "time_happens_twice");
+        for (fold, instant) in [(Fold::Earlier, "00:30"), (Fold::Later, "01:30")] {
+            scene.run(until(Some(fold))).await.unwrap();
+            let count = format!(
+                "select count(*) from promo_code where valid_until_at = '2027-10-31 {instant}+00'"
+            );
+            assert_eq!(scene.database.count(&count).await, 1, "{instant}");
+        }
     }
 
     #[tokio::test]
