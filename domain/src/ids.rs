@@ -161,6 +161,8 @@ ids! {
     PaymentAttemptId "att" "a payment attempt";
     /// Names money received.
     PaymentId "pay" "a payment";
+    /// Names a code that makes tickets cheaper.
+    PromoCodeId "prm" "a promo code";
     /// Names money given back.
     RefundId "ref" "a refund";
     /// Names a repeating event.

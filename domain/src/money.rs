@@ -223,13 +223,23 @@ impl Money {
 
     /// A share of the amount in basis points (1 % is 100), rounded half to even.
     ///
-    /// This is the only place where money is rounded.
+    /// This and [`Self::less_percent`] are the only places where money is rounded.
     pub fn share(self, basis_points: u32) -> Result<Self, MoneyError> {
         let product = i128::from(self.amount) * i128::from(basis_points);
         let (quotient, rest) = (product.div_euclid(10_000), product.rem_euclid(10_000));
         let up = rest > 5_000 || (rest == 5_000 && quotient % 2 != 0);
         let amount = i64::try_from(quotient + i128::from(up)).map_err(|_| MoneyError::Overflow)?;
         Ok(Self::new(amount, self.currency))
+    }
+
+    /// The amount less so many whole percent (0 to 100), what is left rounded half up: the price of one ticket with a
+    /// promo code.
+    #[must_use]
+    pub fn less_percent(self, percent: i32) -> Self {
+        let left = i128::from(100 - percent.clamp(0, 100));
+        let rounded = (i128::from(self.amount) * left + 50).div_euclid(100);
+        let amount = i64::try_from(rounded).expect("a part is no larger than the whole");
+        Self::new(amount, self.currency)
     }
 
     /// Splits the amount by weights so that the parts add up to it exactly.

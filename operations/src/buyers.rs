@@ -220,6 +220,7 @@ mod tests {
             let hold = HoldTickets {
                 event: event.id.into(),
                 items: vec![item],
+                promo_code: None,
             };
             let refused = scene.app.run(&cx, hold).await;
             let failure = Failure::of(refused.as_ref().unwrap_err());

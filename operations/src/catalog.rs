@@ -34,6 +34,7 @@ use crate::{
     },
     organizations::{GetContext, ListMembers, RemoveMember, SaveMember, UpdateOrganization},
     privacy::{ErasePersonalData, ListEventsToErase},
+    promo_codes::{ArchivePromoCode, CreatePromoCodes, ListPromoCodes, SavePromoCode},
     reports::{GetSalesReport, GetSettlement, GetSurveyResults},
     ticket_types::{
         ArchiveTicketType, CheckInventory, ListTicketTypes, ResumeSales, SaveTicketType,
@@ -82,6 +83,10 @@ pub const CATALOG: &[Entry] = &[
     entry::<ArchiveTicketType>(Events, Searchable),
     entry::<CheckInventory>(Events, Searchable),
     entry::<ResumeSales>(Events, Searchable),
+    entry::<ListPromoCodes>(Events, Searchable),
+    entry::<SavePromoCode>(Events, Searchable),
+    entry::<CreatePromoCodes>(Events, Searchable),
+    entry::<ArchivePromoCode>(Events, Searchable),
     entry::<ListOrders>(Orders, Shown),
     entry::<GetOrder>(Orders, Shown),
     entry::<PlaceOrder>(Orders, Shown),

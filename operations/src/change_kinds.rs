@@ -80,6 +80,19 @@ pub const KINDS: &[(&str, &str)] = &[
         "pool.stopped",
         "The counters of a capacity pool did not add up, so it sells nothing.",
     ),
+    ("promo_code.archived", "A promo code was withdrawn."),
+    (
+        "promo_code.recounted",
+        "The uses of a promo code did not add up, and were corrected.",
+    ),
+    (
+        "promo_code.saved",
+        "A promo code was added to an event, or changed.",
+    ),
+    (
+        "promo_codes.created",
+        "Promo codes for one use each were made.",
+    ),
     (
         "refund.done",
         "Money was given back through the payment provider, or in its own pages.",

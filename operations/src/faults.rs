@@ -30,6 +30,13 @@ pub(crate) const VENUE_ARCHIVED: FaultSpec = FaultSpec::new(
     "Use another venue of list_venues, or add it anew with save_venue; its name is free.",
 );
 
+/// Money in another currency than the event's.
+pub(crate) const CURRENCY_DIFFERS: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "currency_differs",
+    "Ask for the price in the event's currency; never convert it yourself.",
+);
+
 /// An event that is over, cancelled or archived.
 pub(crate) const EVENT_CLOSED: FaultSpec = FaultSpec::new(
     FaultKind::Conflict,

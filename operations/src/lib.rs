@@ -2,7 +2,7 @@
 //!
 //! Subjects, lowest first; a subject uses only those above it in this list, and only what their `mod.rs` exports:
 //! [`organizations`], [`tokens`], [`audit`], [`venues`], [`inventory`], [`events`], [`ticket_types`],
-//! [`holds`], [`tickets`], [`orders`], [`check_ins`], [`surveys`], [`messages`], [`reports`], [`privacy`], [`lifecycle`],
+//! [`promo_codes`], [`holds`], [`tickets`], [`orders`], [`check_ins`], [`surveys`], [`messages`], [`reports`], [`privacy`], [`lifecycle`],
 //! [`approvals`], [`workflows`], [`workflow_runs`].
 #![warn(missing_docs)]
 
@@ -36,6 +36,7 @@ pub mod messages;
 pub mod orders;
 pub mod organizations;
 pub mod privacy;
+pub mod promo_codes;
 pub mod reports;
 pub mod surveys;
 pub mod ticket_types;

@@ -3,9 +3,10 @@
 //! Behind the feature `testing`, so that the tests of surfaces start from the same scenes.
 
 use domain::{
-    Actor, Currency, Cx, EventId, Fault, Money, OrganizationId, Permissions, Timestamp, UserId,
-    context::Entropy,
+    Actor, Currency, Cx, EventId, Fault, Money, OrganizationId, Patch, Permissions, Timestamp,
+    UserId, context::Entropy,
 };
+use sqlx::PgConnection;
 use store::{Options as StoreOptions, Store};
 use testkit::TestDatabase;
 
@@ -18,6 +19,7 @@ use crate::{
     orders::{self, Buyer, ItemRequest, OrderDetail, PlaceOrder},
     organizations::{FoundOrganization, found_organization},
     permission::Role,
+    promo_codes::{ListPromoCodes, SavePromoCode},
     reports,
     ticket_types::{PoolRequest, SaveTicketType, TicketType},
     tickets::{self, Ticket},
@@ -195,7 +197,7 @@ impl Scene {
         tx.unchanged(()).await.expect("nothing is in the way");
     }
 
-    /// Asserts that the counters of all pools, the sums of all orders and the totals of all events are what their
+    /// Asserts that the counters of all pools and promo codes, the sums of all orders and the totals of all events are what their
     /// rows add up to.
     pub async fn reconcile(&self) {
         let mut tx = self
@@ -214,12 +216,26 @@ impl Scene {
         for pool in pools.expect("the query fits the schema") {
             assert!(pool.is_right(), "{pool:?}");
         }
+        let codes = inventory::recount_uses(tx.conn(), &events).await;
+        for code in codes.expect("the query fits the schema") {
+            assert!(code.is_right(), "{code:?}");
+        }
         let both = reports::both_ways(tx.conn(), &self.cx)
             .await
             .expect("the queries fit the schema");
         for (kept, counted) in both {
             assert_eq!(kept, counted);
         }
+    }
+
+    /// The uses of an event's newest promo code: by holds, by orders.
+    pub async fn uses(&self, event: EventId) -> (i32, i32) {
+        let list = ListPromoCodes {
+            archived: true,
+            ..ListPromoCodes::of(event.into())
+        };
+        let codes = self.run(list).await.expect("the owner sees codes").items;
+        (codes[0].held_uses, codes[0].used)
     }
 
     /// The audit trail, oldest first.
@@ -258,6 +274,38 @@ impl Scene {
             count,
             "the repeat changed something"
         );
+    }
+}
+
+/// Somebody outside who keeps all rows of a table from others, so that whoever wants one waits.
+pub struct Keeper(PgConnection);
+
+impl Keeper {
+    /// Lets the rows go.
+    pub async fn let_go(self) {
+        self.let_go_after("").await;
+    }
+
+    /// Changes something first.
+    pub async fn let_go_after(mut self, statement: &str) {
+        let statements = format!("{statement}; commit");
+        let told = sqlx::raw_sql(sqlx::AssertSqlSafe(statements));
+        told.execute(&mut self.0)
+            .await
+            .expect("a test gives a statement");
+    }
+}
+
+impl Scene {
+    /// Keeps all rows of a table from others until the keeper lets go.
+    pub async fn keep(&self, table: &str) -> Keeper {
+        let mut owner = self.database.owner().await;
+        let lock = format!("begin; select from {table} for update");
+        let kept = sqlx::raw_sql(sqlx::AssertSqlSafe(lock));
+        kept.execute(&mut owner)
+            .await
+            .expect("a test names a table");
+        Keeper(owner)
     }
 }
 
@@ -337,6 +385,33 @@ pub fn holding(event: EventId, quantity: i32) -> HoldTickets {
     HoldTickets {
         event: event.into(),
         items: vec![item],
+        promo_code: None,
+    }
+}
+
+/// A new promo code that takes so many percent off.
+pub fn promo(event: EventId, code: &str, percent: i32, max_uses: Option<i32>) -> SavePromoCode {
+    SavePromoCode {
+        code: Some(code.parse().expect("a short text")),
+        percent_off: Some(percent),
+        max_uses: max_uses.map_or(Patch::Keep, Patch::Set),
+        ..SavePromoCode::of(event.into())
+    }
+}
+
+/// The same hold with a promo code.
+pub fn with_code(hold: HoldTickets, code: &str) -> HoldTickets {
+    HoldTickets {
+        promo_code: Some(code.parse().expect("a short text")),
+        ..hold
+    }
+}
+
+/// The same order with a promo code.
+pub fn order_with(order: PlaceOrder, code: &str) -> PlaceOrder {
+    PlaceOrder {
+        promo_code: Some(code.parse().expect("a short text")),
+        ..order
     }
 }
 
@@ -360,6 +435,7 @@ pub fn buying(event: EventId, ticket_type: &str, quantity: i32) -> PlaceOrder {
         event: event.into(),
         items: vec![item],
         hold: None,
+        promo_code: None,
         buyer: Buyer {
             name: "Ada Lovelace".parse().expect("a name"),
             email: "ada@example.org".parse().expect("an address"),

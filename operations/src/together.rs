@@ -9,51 +9,131 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use domain::{Cx, EventId, OrganizationId};
+use domain::{Cx, EventId, OrganizationId, Recorded};
+use serde::Serialize;
 use sqlx::PgConnection;
-use store::StoreError;
+use store::{Part, StoreError, WriteTx};
 use tokio::sync::oneshot;
 
 use crate::{
     App,
     events::{self, Event},
+    inventory::{self, Moves, Shortage, UseStep, Uses},
+    lookup::LookupError,
+    promo_codes::{self, PromoCodeError, Usable},
+    ticket_types::{self, AppliedCode, Basket, BasketError, Left, Offer, Pick},
 };
 
-/// A request that can be served together with others of its kind for the same event.
+/// A request that can be served together with others of its kind for the same event. What is said here is what differs;
+/// [`alone`] and [`together`] do what is the same for all: open a transaction, share the event, lock, prepare, write,
+/// record, move the counters, commit.
 pub(crate) trait Together: Clone + Send + Sync + 'static {
     /// What each is answered.
-    type Answer: Send + 'static;
+    type Answer: Serialize + Send + Sync + 'static;
     /// How each may be refused.
-    type Error: From<StoreError> + Send + 'static;
+    type Error: From<StoreError>
+        + From<sqlx::Error>
+        + From<LookupError>
+        + From<BasketError>
+        + From<PromoCodeError>
+        + Send
+        + 'static;
+    /// What is to be written for one that is not refused.
+    type New: Send + Sync;
+    /// What is locked before anything is prepared.
+    type Locked: Send;
 
     /// Where those of this kind queue up.
     fn counters(app: &App) -> &Counters<Self>;
 
-    /// Serves one in a transaction of its own.
-    fn alone(
+    /// The promo code that was given for what is picked.
+    fn promo_code(&self) -> Option<&str>;
+
+    /// Locks what those who ask name, such as holds.
+    fn lock(
+        conn: &mut PgConnection,
+        wanted: &[&Self],
+    ) -> impl Future<Output = sqlx::Result<Self::Locked>> + Send;
+
+    /// What is to be written, if it can be had beside what was prepared before. Nothing is written yet.
+    fn prepare(
         &self,
         app: &App,
         cx: &Cx,
-        event: EventId,
-    ) -> impl Future<Output = Outcome<Self>> + Send;
+        sale: &mut Sale<'_, Self::Locked>,
+    ) -> Result<Self::New, Self::Error>;
 
-    /// Serves several in one transaction; an outcome for each, in their order.
-    fn together(
-        app: &App,
-        event: EventId,
-        waiting: &[Waiting<Self>],
-    ) -> impl Future<Output = Result<Vec<Outcome<Self>>, Apart>> + Send;
+    /// Writes what was prepared for people of one organization, but for the counters; returns false when something that
+    /// was made up, such as a number, was taken. What was written is then useless.
+    fn write(
+        conn: &mut PgConnection,
+        new: &[(&Cx, &Self::New)],
+    ) -> impl Future<Output = sqlx::Result<bool>> + Send;
+
+    /// Makes up anew what was taken.
+    fn renew(new: &mut Self::New, cx: &Cx);
+
+    /// What is recorded of it.
+    fn changes(new: &Self::New) -> Vec<Recorded>;
+
+    /// What is answered.
+    fn answer(cx: &Cx, new: &Self::New) -> Self::Answer;
+
+    /// The promo code it has, and how the use of that moves.
+    fn uses(new: &Self::New) -> Option<(UseStep, &AppliedCode)>;
+
+    /// How the counters of places move.
+    fn moves(
+        conn: &mut PgConnection,
+        offers: &[Offer],
+        new: &[(&Cx, &Self::New)],
+    ) -> impl Future<Output = sqlx::Result<Moves>> + Send;
+
+    /// The refusal of one whose places cannot be had.
+    fn refusal(new: &Self::New, offers: &[Offer], shortage: Shortage) -> Self::Error;
+}
+
+/// What is sold while the event's row is shared.
+pub(crate) struct Sale<'a, L> {
+    pub(crate) event: &'a Event,
+    pub(crate) offers: &'a [Offer],
+    pub(crate) locked: L,
+    pub(crate) left: Left<'a>,
+    pub(crate) codes: Usable,
+}
+
+impl<L> Sale<'_, L> {
+    /// What is picked, at present prices or those of a promo code, if it can be had beside what was picked before.
+    pub(crate) fn pick<E: From<BasketError> + From<PromoCodeError>>(
+        &mut self,
+        cx: &Cx,
+        picks: &[Pick<'_>],
+        promo_code: Option<&str>,
+    ) -> Result<Basket, E> {
+        ticket_types::on_sale(self.event)?;
+        let terms = promo_code.map(|given| self.codes.terms(cx, given));
+        let terms = terms.transpose()?;
+        let basket = Basket::fill(cx, self.event, self.offers, picks, terms.as_ref())?;
+        if let Some(terms) = &terms {
+            promo_codes::check_applies(terms, &basket)?;
+        }
+        self.left.take(&basket)?;
+        if let Some(applied) = &basket.promo_code {
+            self.codes.take(applied);
+        }
+        Ok(basket)
+    }
 }
 
 /// What one is answered.
-pub(crate) type Outcome<R> = Result<<R as Together>::Answer, <R as Together>::Error>;
+type Outcome<R> = Result<<R as Together>::Answer, <R as Together>::Error>;
 
 /// Somebody who waits for an answer.
-pub(crate) struct Waiting<R: Together> {
+struct Waiting<R: Together> {
     /// Who asks.
-    pub(crate) cx: Cx,
+    cx: Cx,
     /// What for.
-    pub(crate) wanted: R,
+    wanted: R,
     answer: oneshot::Sender<Outcome<R>>,
 }
 
@@ -144,7 +224,7 @@ pub(crate) async fn serve<R: Together>(
     wanted: &R,
 ) -> Outcome<R> {
     if app.most_together() == 1 || !store::may_share(cx) {
-        return wanted.alone(app, cx, event).await;
+        return alone(app, cx, event, wanted).await;
     }
     let (answer, answered) = oneshot::channel();
     let waiting = Waiting {
@@ -180,7 +260,7 @@ async fn serve_all<R: Together>(app: &App, place: Place, first: Vec<Waiting<R>>)
         match &next[..] {
             [] => {}
             [_] => each(app, event, next).await,
-            _ => match R::together(app, event, &next).await {
+            _ => match together(app, event, &next).await {
                 Ok(outcomes) => {
                     let mut outcomes = outcomes.into_iter();
                     answer(next, || outcomes.next().expect("one for each"));
@@ -202,13 +282,107 @@ fn answer<R: Together>(waiting: Vec<Waiting<R>>, mut outcome: impl FnMut() -> Ou
 
 async fn each<R: Together>(app: &App, event: EventId, waiting: Vec<Waiting<R>>) {
     for Waiting { cx, wanted, answer } in waiting {
-        let outcome = wanted.alone(app, &cx, event).await;
+        let outcome = alone(app, &cx, event, &wanted).await;
         let _ = answer.send(outcome);
     }
 }
 
+/// Serves one in a transaction of its own.
+async fn alone<R: Together>(app: &App, cx: &Cx, event: EventId, wanted: &R) -> Outcome<R> {
+    let mut tx = app.store().write(cx).await?;
+    // Shared until the commit: neither the event's state nor a price or a pool can change meanwhile.
+    let event = events::share(tx.conn(), cx, &event.into()).await?;
+    let offers = ticket_types::offers(tx.conn(), event.id).await?;
+    let mut sale = Sale {
+        event: &event,
+        offers: &offers,
+        locked: R::lock(tx.conn(), &[wanted]).await?,
+        left: Left::of(&offers),
+        codes: Usable::read(tx.conn(), event.id, wanted.promo_code().into_iter()).await?,
+    };
+    let new = wanted.prepare(app, cx, &mut sale)?;
+    let new = carry_out::<R>(&mut tx, &offers, new).await?;
+    let answer = R::answer(cx, &new);
+    Ok(tx.commit_all(R::changes(&new), answer).await?)
+}
+
+/// Writes what was prepared; then uses the promo code and takes the places. Whoever finds too few left gives up the whole
+/// transaction.
+pub(crate) async fn carry_out<R: Together>(
+    tx: &mut WriteTx<'_>,
+    offers: &[Offer],
+    mut new: R::New,
+) -> Result<R::New, R::Error> {
+    let cx = tx.cx();
+    // Of a thousand million numbers, one is free long before the attempts run out.
+    for attempt in 0.. {
+        if R::write(tx.conn(), &[(cx, &new)]).await? {
+            break;
+        }
+        if attempt == 20 {
+            return Err(sqlx::Error::RowNotFound.into());
+        }
+        R::renew(&mut new, cx);
+    }
+    if let Some((step, applied)) = R::uses(&new) {
+        let uses = Uses::of(step, Some(applied.id));
+        let counted = inventory::move_uses(tx.conn(), &uses).await?;
+        counted.map_err(|_| PromoCodeError::UsedUp(applied.code.clone()))?;
+    }
+    let moves = R::moves(tx.conn(), offers, &[(cx, &new)]).await?;
+    match inventory::move_places(tx.conn(), &moves).await? {
+        Ok(()) => Ok(new),
+        Err(shortage) => Err(R::refusal(&new, offers, shortage)),
+    }
+}
+
+/// Serves several in one transaction; an outcome for each, in their order.
+async fn together<R: Together>(
+    app: &App,
+    event: EventId,
+    waiting: &[Waiting<R>],
+) -> Result<Vec<Outcome<R>>, Apart> {
+    let mut tx = app.store().write_together(&waiting[0].cx).await?;
+    let event = share(tx.conn(), waiting, event).await?;
+    let offers = ticket_types::offers(tx.conn(), event.id).await?;
+    let wanted: Vec<&R> = waiting.iter().map(|waiting| &waiting.wanted).collect();
+    let given = wanted.iter().filter_map(|wanted| wanted.promo_code());
+    let mut sale = Sale {
+        event: &event,
+        offers: &offers,
+        locked: R::lock(tx.conn(), &wanted).await?,
+        left: Left::of(&offers),
+        codes: Usable::read(tx.conn(), event.id, given).await?,
+    };
+    let prepare = |Waiting { cx, wanted, .. }: &Waiting<R>| wanted.prepare(app, cx, &mut sale);
+    let outcomes: Vec<Result<R::New, R::Error>> = waiting.iter().map(prepare).collect();
+    let new = done(waiting, &outcomes);
+    if !new.is_empty() {
+        if !R::write(tx.conn(), &new).await? {
+            return Err(Apart::OneByOne);
+        }
+        let part = |&(cx, new): &(_, &_)| Part::new(cx, R::changes(new), &R::answer(cx, new));
+        let parts: Vec<Part<'_>> = new.iter().map(part).collect();
+        tx.record(&parts).await?;
+        let mut uses = Uses::default();
+        for (step, applied) in new.iter().filter_map(|(_, new)| R::uses(new)) {
+            uses.add(step, Some(applied.id));
+        }
+        let counted = inventory::move_uses(tx.conn(), &uses).await?;
+        // Somebody outside was faster.
+        counted.map_err(|_| Apart::OneByOne)?;
+        let moves = R::moves(tx.conn(), &offers, &new).await?;
+        let taken = inventory::move_places(tx.conn(), &moves).await?;
+        taken.map_err(|_| Apart::OneByOne)?;
+        tx.commit(&parts).await?;
+    }
+    let pairs = waiting.iter().zip(outcomes);
+    let answers = pairs.map(|(waiting, outcome)| Ok(R::answer(&waiting.cx, &outcome?)));
+    Ok(answers.collect())
+}
+
 /// Why several could not be served in one transaction; nothing of it was kept.
-pub(crate) enum Apart {
+enum Apart {
     /// One of them stands in the way of the others.
     OneByOne,
     /// The same happens to all of them.
@@ -237,7 +411,7 @@ impl From<sqlx::Error> for Apart {
 }
 
 /// Shares the event with everybody who buys, until the transaction ends.
-pub(crate) async fn share<R: Together>(
+async fn share<R: Together>(
     conn: &mut PgConnection,
     waiting: &[Waiting<R>],
     event: EventId,
@@ -253,10 +427,10 @@ pub(crate) async fn share<R: Together>(
 }
 
 /// What is to be written for those that are not refused.
-pub(crate) fn done<'a, R: Together, N>(
+fn done<'a, R: Together>(
     waiting: &'a [Waiting<R>],
-    outcomes: &'a [Result<N, R::Error>],
-) -> Vec<(&'a Cx, &'a N)> {
+    outcomes: &'a [Result<R::New, R::Error>],
+) -> Vec<(&'a Cx, &'a R::New)> {
     let pairs = waiting.iter().zip(outcomes);
     let done = pairs.filter_map(|(waiting, outcome)| Some((&waiting.cx, outcome.as_ref().ok()?)));
     done.collect()

@@ -78,6 +78,17 @@ impl<'a> WriteTx<'a> {
         self.finish(answer).await
     }
 
+    /// Like [`Self::commit`], with changes that were put together before; there must be one.
+    pub async fn commit_all<T: Serialize>(
+        mut self,
+        changes: Vec<Recorded>,
+        answer: T,
+    ) -> Result<T, StoreError> {
+        debug_assert!(!changes.is_empty(), "a write says what happened");
+        self.changes.splice(0..0, changes);
+        self.finish(answer).await
+    }
+
     /// Ends a transaction that found nothing to change (a repeat of what is already so).
     /// Changes noted with [`Self::also`] are kept.
     pub async fn unchanged<T: Serialize>(self, answer: T) -> Result<T, StoreError> {

@@ -43,8 +43,9 @@ const TOTALS: &str = "select o.paid as paid, o.pending as pending, o.cancelled a
 /// `orders::sql::list`
 const ORDERS: &str = "select orders.id, orders.number, orders.status, orders.event_id, event.title as event_title, \
        orders.buyer_name, orders.buyer_email, orders.currency, orders.total_amount, orders.paid_amount, \
-       orders.refunded_amount, orders.ticket_count, orders.note, orders.placed_at, orders.paid_at, \
-       orders.cancelled_at, orders.cancellation_reason \
+       orders.refunded_amount, orders.ticket_count, orders.note, orders.placed_at, orders.pay_by, \
+       orders.paid_at, orders.cancelled_at, orders.cancellation_reason, orders.promo_code_id, \
+       (select code from promo_code where id = orders.promo_code_id) as promo_code, orders.discount_amount \
      from orders join event on event.id = orders.event_id \
      where ($1::text is null or orders.number = $2 \
             or $9 and (orders.search_text like '%' || search_form($1) || '%' \

@@ -19,8 +19,8 @@ declare hold_id uuid := gen_random_uuid(); the_order uuid := gen_random_uuid(); 
 begin
   insert into orders (organization_id, id, event_id, number, status, buyer_name, buyer_email, currency, total_amount, ticket_count, placed_at, paid_at, updated_at)
     values (org, the_order, event, translate(upper(lpad(to_hex(nextval('bench.number')), 7, '0')), '01', 'GH'), 'paid', 'Ada Lovelace', 'ada@example.org', 'EUR', 0, 1, now(), now(), now());
-  insert into order_item (organization_id, id, order_id, event_id, ticket_type_id, name, quantity, unit_amount, currency, attendees)
-    values (org, item, the_order, event, type, 'Regular', 1, 0, 'EUR', '[]');
+  insert into order_item (organization_id, id, order_id, event_id, ticket_type_id, name, quantity, unit_amount, listed_amount, currency, attendees)
+    values (org, item, the_order, event, type, 'Regular', 1, 0, 0, 'EUR', '[]');
   insert into ticket (organization_id, order_id, event_id, id, order_item_id, ticket_type_id, code, status, issued_at)
     values (org, the_order, event, gen_random_uuid(), item, type, translate(substr(upper(md5(random()::text)), 1, 20), '01', 'GH'), 'valid', now());
   insert into change (organization_id, id, at, kind, subject_kind, subject_id, summary, payload, actor, operation, request_id)
@@ -30,8 +30,8 @@ begin
   if held then
     insert into hold (organization_id, id, event_id, status, currency, total_amount, ticket_count, expires_at, order_id, created_at, ended_at)
       values (org, hold_id, event, 'ordered', 'EUR', 0, 1, now() + interval '15 minutes', the_order, now(), now());
-    insert into hold_item (organization_id, id, hold_id, ticket_type_id, name, quantity, unit_amount)
-      values (org, gen_random_uuid(), hold_id, type, 'Regular', 1, 0);
+    insert into hold_item (organization_id, id, hold_id, ticket_type_id, name, quantity, unit_amount, listed_amount)
+      values (org, gen_random_uuid(), hold_id, type, 'Regular', 1, 0, 0);
   end if;
 end $$;
 -- The contended counter last.

@@ -101,6 +101,7 @@ async fn order(
             attendees: Vec::new(),
         }],
         hold: None,
+        promo_code: None,
         buyer: Buyer {
             name: name.parse()?,
             email: email.parse()?,

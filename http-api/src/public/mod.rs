@@ -82,10 +82,10 @@ pub(crate) const STEPS: &[Step] = &[
         method: Method::POST,
         path: HOLDS,
         name: "public_hold_tickets",
-        says: "Set places aside for a few minutes, at the present prices. The answer has a `checkout`: keep it secret, \
+        says: "Set places aside for a few minutes, at the present prices, or those of a promo code. The answer has a `checkout`: keep it secret, \
                everything else needs it.",
         operation: "hold_tickets",
-        takes: &["items"],
+        takes: &["items", "promo_code"],
         needs: &[OrdersWrite],
         status: StatusCode::CREATED,
         answer: schema::output::<view::PublicHold>,

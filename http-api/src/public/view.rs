@@ -161,6 +161,12 @@ pub(super) struct PublicHold {
     ticket_count: i32,
     /// What an order of them costs; stays while the hold lives.
     total: Money,
+    /// The promo code they are held with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    promo_code: Option<String>,
+    /// What the promo code took off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    discount: Option<Money>,
     /// Until when the places are kept.
     expires_at: Timestamp,
     /// How many seconds that is from now; absent when it does not live any more.
@@ -179,6 +185,8 @@ impl PublicHold {
             items: hold.items,
             ticket_count: hold.ticket_count,
             total: hold.total,
+            promo_code: hold.promo_code,
+            discount: hold.discount,
             expires_at: hold.expires_at,
             seconds_left: hold.seconds_left,
             is_extended: hold.is_extended,
@@ -207,6 +215,12 @@ pub(super) struct PublicOrder {
     ticket_count: i32,
     /// What it costs.
     total: Money,
+    /// The promo code it was bought with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    promo_code: Option<String>,
+    /// What the promo code took off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    discount: Option<Money>,
     /// What is still to be paid, while it is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
     open: Option<Money>,
@@ -241,6 +255,9 @@ struct PublicItem {
     quantity: i32,
     /// The price of one when it was bought.
     unit_price: Money,
+    /// What one cost without the promo code, if that was more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listed_price: Option<Money>,
 }
 
 /// A right of admission.
@@ -274,6 +291,7 @@ impl PublicOrder {
             name: item.name,
             quantity: item.quantity,
             unit_price: item.unit_price,
+            listed_price: item.listed_price,
         });
         let tickets = detail.tickets.into_iter().map(|ticket| PublicTicket {
             code: ticket.code,
@@ -290,6 +308,8 @@ impl PublicOrder {
             items: items.collect(),
             ticket_count: order.ticket_count,
             total: order.total,
+            promo_code: order.promo_code,
+            discount: order.discount,
             open: order.open,
             payment_instructions: None,
             page,

@@ -10,7 +10,8 @@ use axum::{
 use http_api::{Options, router};
 use operations::{
     lifecycle::UnpublishEvent,
-    testing::{Scene, new_event, selling},
+    promo_codes::SavePromoCode,
+    testing::{Scene, new_event, promo, selling},
     ticket_types::{SaveTicketType, Visibility},
 };
 use serde_json::{Value, json};
@@ -149,6 +150,52 @@ async fn a_hold_is_extended_once_and_given_back() {
         .post(&at("order"), ada())
         .await
         .is_problem(409, "hold_ended");
+    scene.reconcile().await;
+}
+
+#[tokio::test]
+async fn a_promo_code_makes_it_cheaper_and_unlocks_what_is_hidden() {
+    let scene = Scene::new().await;
+    let (event, _) = scene.on_sale(2500, 10).await;
+    let hidden = SaveTicketType {
+        visibility: Some(Visibility::Hidden),
+        ..selling(event.id, "Guests", 1000, 5)
+    };
+    scene.run(hidden).await.unwrap();
+    let half = SavePromoCode {
+        unlocks_hidden: Some(true),
+        ..promo(event.id, "HALF", 50, Some(1))
+    };
+    scene.run(half).await.unwrap();
+    let anybody = Client::anybody(&scene);
+    let wanted = |code: &str| {
+        let items = json!([
+            {"ticket_type": "Regular", "quantity": 1},
+            {"ticket_type": "Guests", "quantity": 1},
+        ]);
+        json!({"items": items, "promo_code": code})
+    };
+    let wrong = anybody.post(&holds(&event), wanted("HAIF")).await;
+    wrong.is_problem(404, "promo_code_unknown");
+    let hold = anybody.post(&holds(&event), wanted("half")).await.done();
+    assert_eq!(hold["promo_code"], "HALF");
+    assert_eq!(
+        (&hold["total"]["amount"], &hold["discount"]["amount"]),
+        (&json!(1750), &json!(1750))
+    );
+    assert_eq!(hold["items"][0]["listed_price"]["amount"], 2500);
+    let again = anybody.post(&holds(&event), wanted("half")).await;
+    again.is_problem(409, "promo_code_used_up");
+    let order = format!(
+        "/v1/public/holds/{}/order",
+        hold["checkout"].as_str().unwrap()
+    );
+    let placed = anybody.post(&order, ada()).await.done();
+    assert_eq!(
+        (&placed["promo_code"], &placed["total"]["amount"]),
+        (&json!("HALF"), &json!(1750))
+    );
+    assert_eq!(placed["items"][1]["unit_price"]["amount"], 500);
     scene.reconcile().await;
 }
 

@@ -8,6 +8,9 @@ use crate::permission::Role;
 /// More recipients than this need a person.
 pub const RECIPIENTS: u64 = 50;
 
+/// More promo codes of an event than this within an hour need a person.
+pub const PROMO_CODES: i64 = 100;
+
 /// Why a person must decide, and who.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
@@ -21,12 +24,14 @@ pub struct Reason {
 
 /// Those that can need a person. Not `queue_message`, the step of a workflow that mails: whoever enables the workflow
 /// agrees to whom it writes.
-const ASKING: [&str; 8] = [
+const ASKING: [&str; 10] = [
     "cancel_event",
     "cancel_order",
+    "create_promo_codes",
     "enable_workflow",
     "erase_personal_data",
     "refund_order",
+    "save_promo_code",
     "save_ticket_type",
     "send_message",
     "update_event",
@@ -85,6 +90,7 @@ fn of_change(change: &Recorded) -> Option<Reason> {
             let text = format!("It changes a price, and {sold} tickets were sold at the old one.");
             reason("changes_price", Role::Manager, text)
         }
+        "promo_code.saved" | "promo_codes.created" => of_codes(payload),
         "workflow.enabled" => {
             let text = "A workflow would act by itself from then on.".to_owned();
             reason("enables_workflow", Role::Manager, text)
@@ -115,6 +121,35 @@ fn of_change(change: &Recorded) -> Option<Reason> {
         }
         _ => None,
     }
+}
+
+/// Codes that give tickets away on an event that sells, and many of them: in one call, or in several within an hour.
+fn of_codes(payload: &Value) -> Option<Reason> {
+    let reason = |code, text| {
+        Some(Reason {
+            code,
+            text,
+            decides: Role::Manager,
+        })
+    };
+    if payload["makes_free"] == true && payload["is_published"] == true {
+        let text = "Its code gives away tickets that cost something otherwise.".to_owned();
+        return reason("gives_tickets_away", text);
+    }
+    let new = match (payload["count"].as_i64(), payload["is_new"].as_bool()) {
+        (Some(count), _) => count,
+        (None, Some(true)) => 1,
+        _ => return None,
+    };
+    let lately = payload["made_lately"].as_i64().unwrap_or_default();
+    let count = new.saturating_add(lately);
+    if count <= PROMO_CODES {
+        return None;
+    }
+    let text = format!(
+        "It makes {new} promo codes, {count} within an hour; more than {PROMO_CODES} need a person's word."
+    );
+    reason("makes_many_codes", text)
 }
 
 fn changes(payload: &Value, field: &str) -> bool {
@@ -204,5 +239,24 @@ mod tests {
             None
         );
         assert_eq!(asks("order.placed", json!({})), None);
+    }
+
+    #[test]
+    fn asks_for_codes_that_give_tickets_away_and_for_many() {
+        let saved = |free: bool, published: bool| {
+            let payload = json!({"makes_free": free, "is_published": published, "is_new": true, "made_lately": 0});
+            asks("promo_code.saved", payload)
+        };
+        assert_eq!(saved(true, true), Some("gives_tickets_away"));
+        assert_eq!((saved(true, false), saved(false, true)), (None, None));
+        let batch = |count: i64, lately: i64| {
+            let payload = json!({"makes_free": false, "is_published": true, "count": count, "made_lately": lately});
+            asks("promo_codes.created", payload)
+        };
+        assert_eq!((batch(100, 0), batch(40, 60)), (None, None));
+        assert_eq!(batch(101, 0), Some("makes_many_codes"));
+        assert_eq!(batch(41, 60), Some("makes_many_codes"));
+        let again = json!({"makes_free": false, "is_new": false, "made_lately": 500});
+        assert_eq!(asks("promo_code.saved", again), None);
     }
 }

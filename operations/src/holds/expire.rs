@@ -1,4 +1,4 @@
-//! What nobody ordered in time: its places are free again.
+//! What nobody ordered in time: its places are free again, and the use of its promo code.
 
 use domain::{Actor, Cx, EventId, Permissions, Timestamp};
 use store::StoreError;
@@ -6,7 +6,7 @@ use store::StoreError;
 use super::{changes::HoldExpired, sql};
 use crate::{
     App, events,
-    inventory::{self, Step},
+    inventory::{self, Step, UseStep, Uses},
     lookup::LookupError,
 };
 
@@ -48,16 +48,19 @@ async fn expire(app: &App, mut cx: Cx, event_id: EventId) -> Result<usize, Store
         Err(_) => return Ok(0),
     }
     let ended = sql::expire(tx.conn(), &cx, event_id).await?;
-    let ids: Vec<_> = ended.iter().map(|(id, _)| *id).collect();
-    for (hold_id, ticket_count) in ended {
+    let ids: Vec<_> = ended.iter().map(|hold| hold.id).collect();
+    let mut uses = Uses::default();
+    for hold in ended {
+        uses.add(UseStep::ReleaseHeld, hold.promo_code_id);
         tx.also(&HoldExpired {
-            hold_id,
+            hold_id: hold.id,
             event_id,
-            ticket_count,
+            ticket_count: hold.ticket_count,
         });
     }
     let counts = sql::counts(tx.conn(), &ids).await?;
     let places = inventory::places_of(tx.conn(), &counts).await?;
+    inventory::release_uses(tx.conn(), &uses).await?;
     inventory::move_taken(tx.conn(), Step::ReleaseHeld, &places).await?;
     tx.unchanged(ids.len()).await
 }

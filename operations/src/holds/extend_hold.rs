@@ -29,7 +29,7 @@ impl Operation for ExtendHold {
 
     async fn run(self, app: &App, cx: &Cx) -> Result<Hold, ExtendHoldError> {
         let mut tx = app.store().write(cx).await?;
-        let before = sql::lock(tx.conn(), self.hold).await?;
+        let (before, basket) = sql::lock(tx.conn(), self.hold).await?;
         if before.status != HoldStatus::Live {
             return Err(ExtendHoldError::Ended(before.status));
         }
@@ -42,7 +42,6 @@ impl Operation for ExtendHold {
             ..before
         };
         sql::extend(tx.conn(), hold.id, hold.expires_at).await?;
-        let basket = sql::basket(tx.conn(), &hold).await?;
         let change = HoldExtended {
             hold_id: hold.id,
             event_id: hold.event_id,

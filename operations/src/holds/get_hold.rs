@@ -23,8 +23,7 @@ impl Operation for GetHold {
 
     async fn run(self, app: &App, cx: &Cx) -> Result<Hold, LookupError> {
         let mut tx = app.store().read(cx).await?;
-        let hold = sql::get(tx.conn(), self.hold).await?;
-        let basket = sql::basket(tx.conn(), &hold).await?;
+        let (hold, basket) = sql::get(tx.conn(), self.hold).await?;
         Ok(hold.seen(cx, &basket.lines))
     }
 }

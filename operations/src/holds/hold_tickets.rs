@@ -1,12 +1,13 @@
 //! `hold_tickets`: places are set aside while somebody buys.
 
 use domain::{
-    Cx, EventId, Facts, Fault, FaultSpec, HoldId, Permission, Recorded, Reference, TicketTypeId,
-    Timestamp,
+    Cx, EventId, Facts, Fault, FaultSpec, HoldId, Name, Permission, Recorded, Reference,
+    TicketTypeId, Timestamp,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::{Part, StoreError};
+use sqlx::PgConnection;
+use store::StoreError;
 
 use super::{
     changes::HoldPlaced,
@@ -17,10 +18,11 @@ use super::{
 use crate::{
     App, Effect, Operation,
     events::{self, Event},
-    inventory::{self, Moves, Step},
+    inventory::{Moves, Shortage, Step, UseStep},
     lookup::LookupError,
-    ticket_types::{self, Basket, BasketError, Left, Pick},
-    together::{self, Apart, Counters, Outcome, Together, Waiting},
+    promo_codes::PromoCodeError,
+    ticket_types::{self, AppliedCode, Basket, BasketError, Offer, Pick},
+    together::{self, Counters, Sale, Together},
 };
 
 /// Set places aside for a few minutes while somebody buys, at the present prices; then order them with `place_order`
@@ -31,6 +33,8 @@ pub struct HoldTickets {
     pub event: Reference<EventId>,
     /// What is wanted.
     pub items: Vec<PickedItem>,
+    /// A promo code of the event.
+    pub promo_code: Option<Name>,
 }
 
 /// So many of a ticket type.
@@ -55,9 +59,10 @@ impl Operation for HoldTickets {
         ticket_types::check_picks(&self.picks())?;
         let event = events::id_of(app, cx, &self.event).await?;
         match together::serve(app, cx, event, &self).await {
-            Err(HoldTicketsError::Basket(BasketError::SoldOut { .. }))
-                if free_expired(app, cx, event).await? =>
-            {
+            Err(
+                HoldTicketsError::Basket(BasketError::SoldOut { .. })
+                | HoldTicketsError::PromoCode(PromoCodeError::UsedUp(_)),
+            ) if free_expired(app, cx, event).await? => {
                 together::serve(app, cx, event, &self).await
             }
             outcome => outcome,
@@ -78,75 +83,76 @@ impl HoldTickets {
 impl Together for HoldTickets {
     type Answer = Hold;
     type Error = HoldTicketsError;
+    type New = New;
+    type Locked = ();
 
     fn counters(app: &App) -> &Counters<Self> {
         app.holds()
     }
 
-    async fn alone(&self, app: &App, cx: &Cx, event: EventId) -> Result<Hold, HoldTicketsError> {
-        let mut tx = app.store().write(cx).await?;
-        // Shared until the commit: neither the event's state nor a price or a pool can change under the hold.
-        let event = events::share(tx.conn(), cx, &event.into()).await?;
-        let offers = ticket_types::offers(tx.conn(), event.id).await?;
-        let basket = Basket::fill(cx, &event, &offers, &self.picks())?;
-        let places = Left::of(&offers).take(&basket)?;
-        let new = New::of(app, cx, &event, basket);
-        sql::insert(tx.conn(), &[(cx, &new)]).await?;
-        let moves = Moves::of(Step::Hold, &places);
-        let set_aside = inventory::move_places(tx.conn(), &moves).await?;
-        set_aside.map_err(|shortage| new.basket.sold_out(&offers, &places, shortage))?;
-        let answer = new.seen(cx);
-        Ok(tx.commit(new.change(), answer).await?)
+    fn promo_code(&self) -> Option<&str> {
+        self.promo_code.as_ref().map(Name::as_str)
     }
 
-    async fn together(
+    async fn lock(_: &mut PgConnection, _: &[&Self]) -> sqlx::Result<()> {
+        Ok(())
+    }
+
+    fn prepare(
+        &self,
         app: &App,
-        event: EventId,
-        waiting: &[Waiting<Self>],
-    ) -> Result<Vec<Outcome<Self>>, Apart> {
-        let mut tx = app.store().write_together(&waiting[0].cx).await?;
-        let event = together::share(tx.conn(), waiting, event).await?;
-        let offers = ticket_types::offers(tx.conn(), event.id).await?;
-        let mut left = Left::of(&offers);
+        cx: &Cx,
+        sale: &mut Sale<'_, ()>,
+    ) -> Result<New, HoldTicketsError> {
+        let basket = sale.pick::<HoldTicketsError>(cx, &self.picks(), self.promo_code())?;
+        Ok(New::of(app, cx, sale.event, basket))
+    }
+
+    async fn write(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx::Result<bool> {
+        sql::insert(conn, new).await?;
+        Ok(true)
+    }
+
+    fn renew(_: &mut New, _: &Cx) {}
+
+    fn changes(new: &New) -> Vec<Recorded> {
+        vec![Recorded::of(&new.change())]
+    }
+
+    fn answer(cx: &Cx, new: &New) -> Hold {
+        new.row.seen(cx, &new.basket.lines)
+    }
+
+    fn uses(new: &New) -> Option<(UseStep, &AppliedCode)> {
+        Some((UseStep::Hold, new.basket.promo_code.as_ref()?))
+    }
+
+    async fn moves(
+        _: &mut PgConnection,
+        offers: &[Offer],
+        new: &[(&Cx, &New)],
+    ) -> sqlx::Result<Moves> {
         let mut moves = Moves::default();
-        let mut outcomes: Vec<Result<New, HoldTicketsError>> = Vec::new();
-        for Waiting { cx, wanted, .. } in waiting {
-            let filled = Basket::fill(cx, &event, &offers, &wanted.picks());
-            let taken = filled.and_then(|basket| Ok((left.take(&basket)?, basket)));
-            outcomes.push(taken.map_err(Into::into).map(|(places, basket)| {
-                moves.add(Step::Hold, &places);
-                New::of(app, cx, &event, basket)
-            }));
+        for (_, new) in new {
+            moves.add(Step::Hold, &new.basket.places(offers));
         }
-        let new = together::done(waiting, &outcomes);
-        if !new.is_empty() {
-            sql::insert(tx.conn(), &new).await?;
-            let parts = new.iter().map(|&(cx, new)| {
-                let changes = vec![Recorded::of(&new.change())];
-                Part::new(cx, changes, &new.seen(cx))
-            });
-            let parts: Vec<Part<'_>> = parts.collect();
-            tx.record(&parts).await?;
-            let set_aside = inventory::move_places(tx.conn(), &moves).await?;
-            // Somebody outside was faster.
-            set_aside.map_err(|_| Apart::OneByOne)?;
-            tx.commit(&parts).await?;
-        }
-        let pairs = waiting.iter().zip(outcomes);
-        let seen = pairs.map(|(waiting, outcome)| outcome.map(|new| new.seen(&waiting.cx)));
-        Ok(seen.collect())
+        Ok(moves)
+    }
+
+    fn refusal(new: &New, offers: &[Offer], shortage: Shortage) -> HoldTicketsError {
+        new.basket.sold_out(offers, shortage).into()
     }
 }
 
 /// A new hold, not written yet.
-pub(super) struct New {
+pub(crate) struct New {
     pub(super) row: HoldRow,
     pub(super) basket: Basket,
     event_title: String,
 }
 
 impl New {
-    pub(super) fn of(app: &App, cx: &Cx, event: &Event, basket: Basket) -> Self {
+    fn of(app: &App, cx: &Cx, event: &Event, basket: Basket) -> Self {
         let row = HoldRow {
             id: cx.new_id::<HoldId>(),
             event_id: event.id,
@@ -157,6 +163,12 @@ impl New {
             expires_at: end_of_hold(app, cx),
             is_extended: false,
             order_id: None,
+            promo_code_id: basket.promo_code.as_ref().map(|applied| applied.id),
+            promo_code: basket
+                .promo_code
+                .as_ref()
+                .map(|applied| applied.code.clone()),
+            discount_amount: basket.discount.amount,
         };
         Self {
             row,
@@ -165,12 +177,7 @@ impl New {
         }
     }
 
-    /// As callers see it.
-    pub(super) fn seen(&self, cx: &Cx) -> Hold {
-        self.row.seen(cx, &self.basket.lines)
-    }
-
-    pub(super) fn change(&self) -> HoldPlaced {
+    fn change(&self) -> HoldPlaced {
         HoldPlaced {
             hold_id: self.row.id,
             event_id: self.row.event_id,
@@ -194,6 +201,9 @@ pub enum HoldTicketsError {
     /// Something cannot be picked.
     #[error(transparent)]
     Basket(#[from] BasketError),
+    /// The promo code cannot be used.
+    #[error(transparent)]
+    PromoCode(#[from] PromoCodeError),
     /// The event was not found.
     #[error(transparent)]
     Lookup(#[from] LookupError),
@@ -204,12 +214,15 @@ pub enum HoldTicketsError {
 
 impl Fault for HoldTicketsError {
     fn specs() -> Vec<FaultSpec> {
-        BasketError::specs()
+        let mut specs = BasketError::specs();
+        specs.extend(PromoCodeError::specs());
+        specs
     }
 
     fn facts(&self) -> Facts {
         match self {
             Self::Basket(error) => error.facts(),
+            Self::PromoCode(error) => error.facts(),
             Self::Lookup(error) => error.facts(),
             Self::Store(error) => error.facts(),
         }

@@ -4,7 +4,7 @@
 //! `extend_hold`, `release_hold`; orders are placed from holds. Changes: `hold.placed`, `hold.extended`,
 //! `hold.released`, `hold.expired`.
 //!
-//! Locks, in this order: event (shared), hold, capacity pools by id. A hold counts until it is ended, not until its
+//! Locks, in this order: event (shared), hold, promo codes by id, capacity pools by id. A hold counts until it is ended, not until its
 //! time is over: workers end those that are due, and so does whoever finds too few places left.
 
 pub mod changes;
@@ -26,5 +26,4 @@ pub use release_hold::{ReleaseHold, ReleaseHoldError, ReleasedHold};
 pub(crate) use expire::free_expired;
 pub(crate) use extend_hold::HOLD_ENDED;
 pub(crate) use hold_tickets::end_of_hold;
-pub(crate) use model::HoldRow;
-pub(crate) use sql::{lock_all, missing, order};
+pub(crate) use sql::{Held, lock_all, missing, order};

@@ -1,10 +1,10 @@
 //! The hold as callers see it.
 
-use domain::{Currency, Cx, EventId, HoldId, Money, OrderId, TicketTypeId, Timestamp};
+use domain::{Currency, Cx, EventId, HoldId, Money, OrderId, PromoCodeId, TicketTypeId, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ticket_types::Line;
+use crate::ticket_types::{AppliedCode, Line};
 
 domain::text_enum! {
     /// The state of a hold.
@@ -33,6 +33,9 @@ pub struct HeldItem {
     pub quantity: i32,
     /// The price of one while the hold lives.
     pub unit_price: Money,
+    /// What one costs without the promo code, if that is more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listed_price: Option<Money>,
 }
 
 /// Places set aside while somebody buys.
@@ -50,6 +53,12 @@ pub struct Hold {
     pub ticket_count: i32,
     /// What an order of them costs; stays while the hold lives, whatever the organizer changes.
     pub total: Money,
+    /// The promo code it was held with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promo_code: Option<String>,
+    /// What the promo code took off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discount: Option<Money>,
     /// Until when the places are kept.
     pub expires_at: Timestamp,
     /// How many seconds that is from now; absent when it does not live any more.
@@ -74,11 +83,22 @@ pub(crate) struct HoldRow {
     pub(crate) expires_at: Timestamp,
     pub(crate) is_extended: bool,
     pub(crate) order_id: Option<OrderId>,
+    pub(crate) promo_code_id: Option<PromoCodeId>,
+    pub(crate) promo_code: Option<String>,
+    pub(crate) discount_amount: i64,
 }
 
 impl HoldRow {
     pub(crate) fn total(&self) -> Money {
         Money::new(self.total_amount, self.currency)
+    }
+
+    /// The promo code it was held with.
+    pub(super) fn applied(&self) -> Option<AppliedCode> {
+        Some(AppliedCode {
+            id: self.promo_code_id?,
+            code: self.promo_code.clone()?,
+        })
     }
 
     /// As callers see it.
@@ -89,6 +109,7 @@ impl HoldRow {
             name: line.name.clone(),
             quantity: line.quantity,
             unit_price: Money::new(line.unit_amount, self.currency),
+            listed_price: line.listed(self.currency),
         });
         Hold {
             id: self.id,
@@ -97,6 +118,8 @@ impl HoldRow {
             items: items.collect(),
             ticket_count: self.ticket_count,
             total: self.total(),
+            promo_code: self.promo_code.clone(),
+            discount: (self.promo_code_id).map(|_| Money::new(self.discount_amount, self.currency)),
             expires_at: self.expires_at,
             seconds_left: (self.status == HoldStatus::Live).then_some((left / 1_000_000).max(0)),
             is_extended: self.is_extended,

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     App, Effect, Operation, events,
-    inventory::{self, Step},
+    inventory::{self, Step, UseStep, Uses},
     lookup::LookupError,
 };
 
@@ -42,11 +42,10 @@ impl Operation for ReleaseHold {
 
     async fn run(self, app: &App, cx: &Cx) -> Result<ReleasedHold, ReleaseHoldError> {
         let mut tx = app.store().write(cx).await?;
-        let found = sql::get(tx.conn(), self.hold).await?;
+        let (found, _) = sql::get(tx.conn(), self.hold).await?;
         // Its ticket types keep their pools until the commit.
         events::share(tx.conn(), cx, &found.event_id.into()).await?;
-        let before = sql::lock(tx.conn(), found.id).await?;
-        let basket = sql::basket(tx.conn(), &before).await?;
+        let (before, basket) = sql::lock(tx.conn(), found.id).await?;
         match before.status {
             HoldStatus::Ordered => return Err(ReleaseHoldError::Ordered),
             HoldStatus::Released | HoldStatus::Expired => {
@@ -73,6 +72,8 @@ impl Operation for ReleaseHold {
             ticket_count: hold.ticket_count,
         };
         let places = inventory::places_of(tx.conn(), &basket.counts()).await?;
+        let uses = Uses::of(UseStep::ReleaseHeld, hold.promo_code_id);
+        inventory::release_uses(tx.conn(), &uses).await?;
         inventory::move_taken(tx.conn(), Step::ReleaseHeld, &places).await?;
         Ok(tx.commit(change, answer).await?)
     }

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use domain::{Cx, EventId, HoldId, HoldItemId, OrderId, OrganizationId, TicketTypeId, Timestamp};
+use domain::{
+    Cx, EventId, HoldId, HoldItemId, Money, OrderId, OrganizationId, PromoCodeId, TicketTypeId,
+    Timestamp,
+};
 use sqlx::PgConnection;
 
 use super::{hold_tickets::New, model::HoldRow};
@@ -11,17 +14,19 @@ use crate::{
     ticket_types::{Basket, Line},
 };
 
+/// A hold with what it holds, at its prices.
+pub(crate) type Held = (HoldRow, Basket);
+
 /// The hold of an id.
-pub(super) async fn get(conn: &mut PgConnection, id: HoldId) -> Result<HoldRow, LookupError> {
-    let found = sqlx::query_as!(
-        HoldRow,
-        "select id, event_id, status, currency, total_amount, ticket_count, expires_at, is_extended, order_id
-         from hold where id = $1",
-        id as _
-    )
-    .fetch_optional(conn)
-    .await?;
-    found.ok_or_else(|| missing(id))
+pub(super) async fn get(conn: &mut PgConnection, id: HoldId) -> Result<Held, LookupError> {
+    let mut found = get_all(conn, &[id]).await?;
+    found.remove(&id).ok_or_else(|| missing(id))
+}
+
+/// The hold of an id, kept from others until the transaction ends.
+pub(super) async fn lock(conn: &mut PgConnection, id: HoldId) -> Result<Held, LookupError> {
+    let mut found = lock_all(conn, &[id]).await?;
+    found.remove(&id).ok_or_else(|| missing(id))
 }
 
 /// There is no such hold.
@@ -33,20 +38,12 @@ pub(crate) fn missing(id: HoldId) -> LookupError {
     }
 }
 
-/// The hold of an id, kept from others until the transaction ends.
-pub(super) async fn lock(conn: &mut PgConnection, id: HoldId) -> Result<HoldRow, LookupError> {
-    sqlx::query!("select id from hold where id = $1 for update", id as _)
-        .fetch_optional(&mut *conn)
-        .await?;
-    get(conn, id).await
-}
-
-/// Holds by their ids with what they hold, kept from others until the transaction ends. Locked in the order of their
-/// ids, so that no two who lock several wait for each other.
+/// Holds by their ids, kept from others until the transaction ends. Locked in the order of their ids, so that no two who
+/// lock several wait for each other.
 pub(crate) async fn lock_all(
     conn: &mut PgConnection,
     ids: &[HoldId],
-) -> sqlx::Result<HashMap<HoldId, (HoldRow, Basket)>> {
+) -> sqlx::Result<HashMap<HoldId, Held>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
@@ -57,16 +54,24 @@ pub(crate) async fn lock_all(
     )
     .fetch_all(&mut *conn)
     .await?;
+    get_all(conn, ids).await
+}
+
+/// Holds by their ids.
+async fn get_all(conn: &mut PgConnection, ids: &[HoldId]) -> sqlx::Result<HashMap<HoldId, Held>> {
     let rows = sqlx::query_as!(
         HoldRow,
-        "select id, event_id, status, currency, total_amount, ticket_count, expires_at, is_extended, order_id
-         from hold where id = any($1)",
+        r#"select hold.id, hold.event_id, hold.status, hold.currency, hold.total_amount, hold.ticket_count,
+             hold.expires_at, hold.is_extended, hold.order_id, hold.promo_code_id,
+             (select code from promo_code where id = hold.promo_code_id) as promo_code, hold.discount_amount
+           from hold where hold.id = any($1)"#,
         ids as _
     )
     .fetch_all(&mut *conn)
     .await?;
     let lines = sqlx::query!(
-        "select hold_id, ticket_type_id, name, quantity, unit_amount from hold_item where hold_id = any($1) order by id",
+        "select hold_id, ticket_type_id, name, quantity, unit_amount, listed_amount
+         from hold_item where hold_id = any($1) order by id",
         ids as _
     )
     .fetch_all(conn)
@@ -75,10 +80,12 @@ pub(crate) async fn lock_all(
         let basket = Basket {
             lines: Vec::new(),
             total: row.total(),
+            promo_code: row.applied(),
+            discount: Money::new(row.discount_amount, row.currency),
         };
         (row.id, (row, basket))
     };
-    let mut holds: HashMap<HoldId, (HoldRow, Basket)> = rows.into_iter().map(of).collect();
+    let mut holds: HashMap<HoldId, Held> = rows.into_iter().map(of).collect();
     for line in lines {
         if let Some((_, basket)) = holds.get_mut(&line.hold_id) {
             basket.lines.push(Line {
@@ -86,25 +93,11 @@ pub(crate) async fn lock_all(
                 name: line.name,
                 quantity: line.quantity,
                 unit_amount: line.unit_amount,
+                listed_amount: line.listed_amount,
             });
         }
     }
     Ok(holds)
-}
-
-/// What a hold holds, at its prices.
-pub(super) async fn basket(conn: &mut PgConnection, hold: &HoldRow) -> sqlx::Result<Basket> {
-    let lines = sqlx::query_as!(
-        Line,
-        "select ticket_type_id, name, quantity, unit_amount from hold_item where hold_id = $1 order by id",
-        hold.id as _
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(Basket {
-        lines,
-        total: hold.total(),
-    })
 }
 
 /// Adds live holds of one organization, each with what it holds.
@@ -115,10 +108,12 @@ pub(super) async fn insert(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx
     let rows = || new.iter().map(|(_, new)| &new.row);
     let now: Vec<Timestamp> = new.iter().map(|(cx, _)| cx.now).collect();
     sqlx::query!(
-        "insert into hold (organization_id, id, event_id, status, currency, total_amount, ticket_count, expires_at, created_at)
-         select $1, id, event_id, 'live', currency, total, count, expires_at, created_at
-         from unnest($2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::integer[], $7::timestamptz[], $8::timestamptz[])
-           as new (id, event_id, currency, total, count, expires_at, created_at)",
+        "insert into hold (organization_id, id, event_id, status, currency, total_amount, ticket_count, expires_at, created_at,
+           promo_code_id, discount_amount)
+         select $1, id, event_id, 'live', currency, total, count, expires_at, created_at, promo_code_id, discount
+         from unnest($2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::integer[], $7::timestamptz[], $8::timestamptz[],
+                     $9::uuid[], $10::bigint[])
+           as new (id, event_id, currency, total, count, expires_at, created_at, promo_code_id, discount)",
         cx.organization_id as _,
         rows().map(|row| row.id).collect::<Vec<HoldId>>() as _,
         rows().map(|row| row.event_id).collect::<Vec<EventId>>() as _,
@@ -127,6 +122,8 @@ pub(super) async fn insert(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx
         &rows().map(|row| row.ticket_count).collect::<Vec<_>>(),
         rows().map(|row| row.expires_at).collect::<Vec<Timestamp>>() as _,
         now as _,
+        rows().map(|row| row.promo_code_id).collect::<Vec<Option<PromoCodeId>>>() as _,
+        &rows().map(|row| row.discount_amount).collect::<Vec<_>>(),
     )
     .execute(&mut *conn)
     .await?;
@@ -137,10 +134,10 @@ pub(super) async fn insert(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx
     };
     let (ids, lines): (Vec<(HoldItemId, HoldId)>, Vec<&Line>) = lines().unzip();
     sqlx::query!(
-        "insert into hold_item (organization_id, hold_id, id, ticket_type_id, name, quantity, unit_amount)
-         select $1, hold_id, id, type_id, name, quantity, amount
-         from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::integer[], $7::bigint[])
-           as new (hold_id, id, type_id, name, quantity, amount)",
+        "insert into hold_item (organization_id, hold_id, id, ticket_type_id, name, quantity, unit_amount, listed_amount)
+         select $1, hold_id, id, type_id, name, quantity, amount, listed
+         from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::integer[], $7::bigint[], $8::bigint[])
+           as new (hold_id, id, type_id, name, quantity, amount, listed)",
         cx.organization_id as _,
         ids.iter().map(|(_, hold)| *hold).collect::<Vec<HoldId>>() as _,
         ids.iter().map(|(id, _)| *id).collect::<Vec<HoldItemId>>() as _,
@@ -148,6 +145,7 @@ pub(super) async fn insert(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx
         &lines.iter().map(|line| line.name.clone()).collect::<Vec<_>>(),
         &lines.iter().map(|line| line.quantity).collect::<Vec<_>>(),
         &lines.iter().map(|line| line.unit_amount).collect::<Vec<_>>(),
+        &lines.iter().map(|line| line.listed_amount).collect::<Vec<_>>(),
     )
     .execute(conn)
     .await?;
@@ -206,29 +204,34 @@ pub(crate) async fn order(
 /// How many holds of an event are ended at once.
 const MOST_EXPIRED: i64 = 1_000;
 
-/// Ends the live holds of an event whose time is over, but for those that somebody is about to order; each with its
-/// count of places.
+/// A hold whose time was over.
+pub(super) struct Expired {
+    pub(super) id: HoldId,
+    pub(super) ticket_count: i32,
+    pub(super) promo_code_id: Option<PromoCodeId>,
+}
+
+/// Ends the live holds of an event whose time is over, but for those that somebody is about to order.
 pub(super) async fn expire(
     conn: &mut PgConnection,
     cx: &Cx,
     event_id: EventId,
-) -> sqlx::Result<Vec<(HoldId, i32)>> {
-    let rows = sqlx::query!(
+) -> sqlx::Result<Vec<Expired>> {
+    sqlx::query_as!(
+        Expired,
         r#"update hold set status = 'expired', ended_at = $3
            from (select id from hold
                  where organization_id = $1 and event_id = $2 and status = 'live' and expires_at <= $3
                  order by expires_at limit $4 for update skip locked) as due
            where hold.id = due.id
-           returning hold.id as "id", hold.ticket_count"#,
+           returning hold.id as "id", hold.ticket_count, hold.promo_code_id"#,
         cx.organization_id as _,
         event_id as _,
         cx.now as _,
         MOST_EXPIRED,
     )
     .fetch_all(conn)
-    .await?;
-    let ended = rows.into_iter().map(|row| (row.id, row.ticket_count));
-    Ok(ended.collect())
+    .await
 }
 
 /// How many of which ticket types holds hold.

@@ -1,6 +1,6 @@
 //! What can happen to a capacity pool.
 
-use domain::{CapacityPoolId, Change, EventId, Subject};
+use domain::{CapacityPoolId, Change, EventId, PromoCodeId, Subject};
 use serde::Serialize;
 
 /// A pool holds more or fewer than before.
@@ -82,6 +82,34 @@ impl Change for PoolResumed {
         format!(
             "Puts {:?} of {:?} on sale again, with {} held and {} sold",
             self.name, self.event_title, self.held, self.sold
+        )
+    }
+}
+
+/// The uses of a promo code were not what its holds and orders add up to, and were corrected.
+#[derive(Debug, Serialize)]
+pub struct PromoCodeRecounted {
+    pub(crate) promo_code_id: PromoCodeId,
+    pub(crate) event_id: EventId,
+    pub(crate) event_title: String,
+    pub(crate) code: String,
+    /// What the counters said.
+    pub(crate) held_count: i32,
+    pub(crate) used_count: i32,
+    /// What was found.
+    pub(crate) held: i32,
+    pub(crate) used: i32,
+}
+
+impl Change for PromoCodeRecounted {
+    const KIND: &'static str = "promo_code.recounted";
+    fn subject(&self) -> Subject {
+        self.promo_code_id.into()
+    }
+    fn summary(&self) -> String {
+        format!(
+            "Corrects the uses of the promo code {:?} of {:?}: {} held and {} used were counted, {} and {} were found",
+            self.code, self.event_title, self.held_count, self.used_count, self.held, self.used
         )
     }
 }

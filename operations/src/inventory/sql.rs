@@ -1,9 +1,12 @@
-//! Every query on `capacity_pool`. Counters move in guarded updates: the database decides who gets the last place.
+//! Every query on `capacity_pool`, and those on the counters of `promo_code`. Counters move in guarded updates: the database decides who gets the last place.
 
-use domain::{CapacityPoolId, Cx, EventId, Name, TicketTypeId};
+use domain::{CapacityPoolId, Cx, EventId, Name, PromoCodeId, TicketTypeId};
 use sqlx::PgConnection;
 
-use super::model::{Moves, Places, Pool, Recount, Sharer, Shortage, Step};
+use super::{
+    model::{Moves, Places, Pool, Recount, Sharer, Shortage, Step},
+    uses::{UsedUp, Uses, UsesRecount},
+};
 
 /// Pools by their ids.
 pub(crate) async fn pools(
@@ -293,6 +296,83 @@ pub(crate) async fn resume(conn: &mut PgConnection, recount: &Recount) -> sqlx::
     Ok(())
 }
 
+/// Moves uses of promo codes, in the order of their ids. Stops at the first that cannot be used so often; the caller then
+/// gives the transaction up.
+pub(crate) async fn move_uses(
+    conn: &mut PgConnection,
+    uses: &Uses,
+) -> sqlx::Result<Result<(), UsedUp>> {
+    for (id, held, used) in uses.iter() {
+        if !shift_uses(conn, id, held, used).await? {
+            return Ok(Err(UsedUp(id)));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Gives uses back. Unlike those that are taken they cannot run out.
+pub(crate) async fn release_uses(conn: &mut PgConnection, uses: &Uses) -> sqlx::Result<()> {
+    let moved = move_uses(conn, uses).await?;
+    moved.map_err(|_| sqlx::Error::RowNotFound)
+}
+
+/// Changes the counters of a promo code; returns false when it cannot be used so often.
+async fn shift_uses(
+    conn: &mut PgConnection,
+    id: PromoCodeId,
+    held: i32,
+    used: i32,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "update promo_code set held_count = held_count + $2, used_count = used_count + $3
+         where id = $1
+           and ($2::integer + $3::integer <= 0
+                or max_uses is null or held_count + used_count + $2 + $3 <= max_uses)",
+        id as _,
+        held,
+        used
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The counters of all promo codes of events, each with what its holds and orders add up to. One statement, as in
+/// [`recount`].
+pub(crate) async fn recount_uses(
+    conn: &mut PgConnection,
+    events: &[EventId],
+) -> sqlx::Result<Vec<UsesRecount>> {
+    sqlx::query_as!(
+        UsesRecount,
+        r#"select c.id as promo_code_id, c.event_id, event.title as event_title, c.code, c.held_count, c.used_count,
+             coalesce(held.count, 0)::integer as "held!", coalesce(used.count, 0)::integer as "used!"
+           from promo_code c join event on event.id = c.event_id
+             left join (select promo_code_id, count(*) as count from hold
+                        where event_id = any($1) and status = 'live' and promo_code_id is not null
+                        group by promo_code_id) as held on held.promo_code_id = c.id
+             left join (select promo_code_id, count(*) as count from orders
+                        where event_id = any($1) and status in ('pending', 'paid') and promo_code_id is not null
+                        group by promo_code_id) as used on used.promo_code_id = c.id
+           where c.event_id = any($1)
+           order by c.id"#,
+        events as _
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Adds to the counters of a promo code what they were found to lack: that stays true whoever uses it meanwhile, because
+/// rows and counters change together. Returns false when it was used more often than it may be.
+pub(crate) async fn correct_uses(
+    conn: &mut PgConnection,
+    recount: &UsesRecount,
+) -> sqlx::Result<bool> {
+    let held = recount.held - recount.held_count;
+    let used = recount.used - recount.used_count;
+    shift_uses(conn, recount.promo_code_id, held, used).await
+}
+
 /// The event of a pool.
 pub(crate) async fn event_of(
     conn: &mut PgConnection,
@@ -308,7 +388,9 @@ pub(crate) async fn event_of(
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Scene;
+    use tokio::task::JoinSet;
+
+    use crate::testing::{Scene, promo};
 
     #[tokio::test]
     async fn the_database_itself_refuses_more_than_there_is() {
@@ -319,5 +401,56 @@ mod tests {
         let error = unguarded.execute(&mut owner).await.unwrap_err();
         let constraint = error.as_database_error().and_then(|e| e.constraint());
         assert_eq!(constraint, Some("capacity_pool_not_oversold"));
+    }
+
+    #[tokio::test]
+    async fn the_database_itself_refuses_more_uses_than_there_are() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 5).await;
+        scene
+            .run(promo(event.id, "TENTH", 10, Some(1)))
+            .await
+            .unwrap();
+        let mut owner = scene.database.owner().await;
+        let unguarded = sqlx::query("update promo_code set held_count = 1, used_count = 1");
+        let error = unguarded.execute(&mut owner).await.unwrap_err();
+        let constraint = error.as_database_error().and_then(|e| e.constraint());
+        assert_eq!(constraint, Some("promo_code_not_overused"));
+    }
+
+    /// The control of the database's own guard: without the CHECK, what asks first and counts then goes beyond the limit.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn control_counting_without_the_check_overuses() {
+        for guarded in [true, false] {
+            let scene = Scene::new().await;
+            let (event, _) = scene.on_sale(2500, 200).await;
+            scene
+                .run(promo(event.id, "RUSH", 20, Some(7)))
+                .await
+                .unwrap();
+            if !guarded {
+                let drop = "alter table promo_code drop constraint promo_code_not_overused";
+                scene.database.tell(drop).await;
+            }
+            let mut people = JoinSet::new();
+            let codes = scene.keep("promo_code").await;
+            for _ in 0..16 {
+                let mut owner = scene.database.owner().await;
+                people.spawn(async move {
+                    let free = "select count(*) from promo_code where held_count < max_uses";
+                    let free: i64 = sqlx::query_scalar(free)
+                        .fetch_one(&mut owner)
+                        .await
+                        .unwrap();
+                    let count = "update promo_code set held_count = held_count + $1::integer";
+                    let count = sqlx::query(count).bind(i32::try_from(free).unwrap());
+                    count.execute(&mut owner).await.is_ok()
+                });
+            }
+            scene.database.until_waiting(16).await;
+            codes.let_go().await;
+            let counted = people.join_all().await.into_iter().filter(|done| *done);
+            assert_eq!(counted.count(), if guarded { 7 } else { 16 });
+        }
     }
 }

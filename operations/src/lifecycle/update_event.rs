@@ -19,7 +19,7 @@ use crate::{
     field_change::{FieldChange, differing},
     lifecycle::moving::{holders_moved, warn_of_overlaps},
     lookup::LookupError,
-    ticket_types, venues,
+    promo_codes, ticket_types, venues,
 };
 
 /// Change an event. Fields left out stay; an empty text removes one. A new `zone` keeps the clock time, of
@@ -98,6 +98,7 @@ impl Operation for UpdateEvent {
         if answer.event.zone != before.zone {
             let zone = &answer.event.zone;
             let stuck = ticket_types::rezone(tx.conn(), cx, before.id, zone).await?;
+            promo_codes::rezone(tx.conn(), cx, before.id, zone).await?;
             answer.warnings.extend(stuck.into_iter().map(|name| {
                 format!("The sales window of {name:?} stays where it was: clocks change within it.")
             }));
@@ -198,7 +199,9 @@ impl UpdateEvent {
             }
         }
         if let Some(currency) = self.currency.filter(|new| *new != before.currency) {
-            if events::has_prices(conn, before.id).await? {
+            if events::has_prices(conn, before.id).await?
+                || promo_codes::has_amounts(conn, before.id).await?
+            {
                 return Err(UpdateEventError::CurrencyFixed {
                     currency: before.currency,
                 });

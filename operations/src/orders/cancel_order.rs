@@ -20,7 +20,7 @@ use crate::{
     codes::CodeLookupError,
     events,
     faults::CHECKED_IN,
-    inventory::{self, Step},
+    inventory::{self, Step, UseStep, Uses},
     lookup::LookupError,
     tickets,
 };
@@ -75,6 +75,7 @@ impl Operation for CancelOrder {
         if order.status == OrderStatus::Cancelled {
             return self.repeat(tx, order).await;
         }
+        let before = order.status;
         let refunded = self.refunded(&order)?;
         let inside = tickets::checked_in(tx.conn(), order.id).await?;
         if inside > 0 && !self.even_if_checked_in {
@@ -118,6 +119,10 @@ impl Operation for CancelOrder {
             order: detail(tx.conn(), cx, order.id).await?,
             was_cancelled_already: false,
         };
+        if matches!(before, OrderStatus::Pending | OrderStatus::Paid) {
+            let uses = Uses::of(UseStep::ReleaseUsed, order.promo_code_id);
+            inventory::release_uses(tx.conn(), &uses).await?;
+        }
         let places = inventory::places_of(tx.conn(), &counts).await?;
         inventory::move_taken(tx.conn(), step, &places).await?;
         Ok(tx.commit(change, answer).await?)

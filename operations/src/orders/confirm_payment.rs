@@ -19,7 +19,7 @@ use crate::{
     App, Effect, Operation,
     codes::CodeLookupError,
     events::{self, Event, EventStatus},
-    inventory::{self, Moves, Shortage, Step},
+    inventory::{self, Moves, Step, UseStep, Uses},
     lookup::LookupError,
     tickets,
 };
@@ -78,7 +78,7 @@ impl Operation for ConfirmPayment {
             came_at: received_at,
         };
         receive(tx.conn(), cx, order.id, &received).await?;
-        let change = fulfil(&mut tx, &order, amount, Step::SellHeld).await?;
+        let change = fulfil(&mut tx, &order, amount).await?;
         // What is held cannot run out.
         let change = change.map_err(|_| sqlx::Error::RowNotFound)?;
         let answer = ConfirmedPayment {
@@ -89,14 +89,18 @@ impl Operation for ConfirmPayment {
     }
 }
 
+/// What an order that has ended had is somebody else's by now: its places, or the last use of its promo code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Gone;
+
 /// Makes an order paid that is locked, and for which enough came in: issues its tickets, and lets its places make a step
-/// last. Whoever finds too few places left gives up the whole transaction.
+/// last. One that has ended takes its places and the use of its promo code anew; whoever finds them gone gives up the
+/// whole transaction.
 pub(super) async fn fulfil(
     tx: &mut WriteTx<'_>,
     order: &OrderRow,
     amount: Money,
-    step: Step,
-) -> Result<Result<OrderPaid, Shortage>, StoreError> {
+) -> Result<Result<OrderPaid, Gone>, StoreError> {
     let cx = tx.cx();
     let items = sql::items(tx.conn(), order.id).await?;
     sql::mark_paid(tx.conn(), cx, order.id).await?;
@@ -105,8 +109,20 @@ pub(super) async fn fulfil(
     tickets::issue(tx.conn(), cx.organization_id, &new).await?;
     sql::forget_attendees(tx.conn(), order.id).await?;
     let places = inventory::places_of(tx.conn(), &model::counts(&items)).await?;
+    let step = if order.status == OrderStatus::Pending {
+        Step::SellHeld
+    } else {
+        let uses = Uses::of(UseStep::Use, order.promo_code_id);
+        if inventory::move_uses(tx.conn(), &uses).await?.is_err() {
+            return Ok(Err(Gone));
+        }
+        Step::Sell
+    };
     let taken = inventory::move_places(tx.conn(), &Moves::of(step, &places)).await?;
-    Ok(taken.map(|()| OrderPaid {
+    if taken.is_err() {
+        return Ok(Err(Gone));
+    }
+    Ok(Ok(OrderPaid {
         order_id: order.id,
         event_id: order.event_id,
         event_title: order.event_title.clone(),

@@ -28,6 +28,9 @@ pub struct OrderItem {
     pub quantity: i32,
     /// The price of one when it was bought.
     pub unit_price: Money,
+    /// What one cost without the promo code, if that was more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listed_price: Option<Money>,
 }
 
 /// Money received.
@@ -130,6 +133,8 @@ impl OrderDetail {
             name: item.name.clone(),
             quantity: item.quantity,
             unit_price: Money::new(item.unit_amount, row.currency),
+            listed_price: (item.listed_amount > item.unit_amount)
+                .then(|| Money::new(item.listed_amount, row.currency)),
         });
         let tickets = tickets.into_iter().map(|ticket| ticket.seen(cx));
         Self {

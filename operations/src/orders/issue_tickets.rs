@@ -12,8 +12,9 @@ use store::StoreError;
 
 use super::{
     detail::OrderDetail,
+    place_order::PlaceOrder,
     place_order_error::PlaceOrderError,
-    placing::{self, Draft, Origin},
+    placing::{Draft, Origin},
 };
 use crate::{
     App, Effect, Operation,
@@ -23,6 +24,7 @@ use crate::{
     organizations,
     ticket_types::{self, Basket, BasketError, Left, Line},
     tickets::{self, Attendee},
+    together,
 };
 
 /// Give tickets away: guest list, press, crew. They cost nothing, count against the same limits as sold ones, and
@@ -100,10 +102,13 @@ impl Operation for IssueTickets {
             name: offer.name.to_string(),
             quantity: count,
             unit_amount: 0,
+            listed_amount: 0,
         };
         let basket = Basket {
             lines: vec![line],
             total: Money::zero(event.currency),
+            promo_code: None,
+            discount: Money::zero(event.currency),
         };
         let note = format!("Complimentary: {}", self.reason);
         Left::of(&offers)
@@ -120,9 +125,12 @@ impl Operation for IssueTickets {
             is_complimentary: true,
             pay_by: None,
         };
-        let (change, order) = placing::place(&mut tx, &offers, draft.order(cx)).await?;
-        let answer = IssuedTickets { order, warnings };
-        Ok(tx.commit(change, answer).await?)
+        let new = together::carry_out::<PlaceOrder>(&mut tx, &offers, draft.order(cx)).await?;
+        let answer = IssuedTickets {
+            order: new.seen(cx),
+            warnings,
+        };
+        Ok(tx.commit_all(new.changes(), answer).await?)
     }
 }
 

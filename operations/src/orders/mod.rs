@@ -5,7 +5,8 @@
 //! `list_orders`, `get_order`, `place_order`, `confirm_payment`, `cancel_order`, `issue_tickets`. Changes:
 //! `order.placed`, `order.paid`, `order.cancelled`.
 //!
-//! Locks, in this order: event (shared), order, tickets, capacity pools by id.
+//! Locks, in this order: event (shared), order, tickets, promo codes by id, capacity pools by id. An order counts as a use of
+//! its promo code until it is cancelled.
 
 mod cancel_order;
 pub mod changes;
@@ -40,6 +41,8 @@ pub(crate) use sql::{Totals, totals};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_codes;
 #[cfg(test)]
 mod tests_of_holds;
 #[cfg(test)]

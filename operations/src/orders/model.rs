@@ -1,8 +1,8 @@
 //! The order as callers see it, and its states.
 
 use domain::{
-    Currency, Cx, EmailAddress, EventId, Money, OrderId, OrderItemId, TicketTypeId, Timestamp,
-    Untrusted,
+    Currency, Cx, EmailAddress, EventId, Money, OrderId, OrderItemId, PromoCodeId, TicketTypeId,
+    Timestamp, Untrusted,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,12 @@ pub struct Order {
     pub ticket_count: i32,
     /// What it costs.
     pub total: Money,
+    /// The promo code it was bought with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promo_code: Option<String>,
+    /// What the promo code took off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discount: Option<Money>,
     /// What is still to be paid, while it is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open: Option<Money>,
@@ -99,6 +105,9 @@ pub(crate) struct OrderRow {
     pub(crate) paid_at: Option<Timestamp>,
     pub(crate) cancelled_at: Option<Timestamp>,
     pub(crate) cancellation_reason: Option<String>,
+    pub(crate) promo_code_id: Option<PromoCodeId>,
+    pub(crate) promo_code: Option<String>,
+    pub(crate) discount_amount: i64,
 }
 
 impl OrderRow {
@@ -137,6 +146,8 @@ impl OrderRow {
             buyer_email: email_for(cx, &self.buyer_email),
             ticket_count: self.ticket_count,
             total: self.total(),
+            promo_code: self.promo_code.clone(),
+            discount: (self.promo_code_id).map(|_| Money::new(self.discount_amount, self.currency)),
             open: is_pending.then(|| self.open()),
             placed_at: self.placed_at,
             age_days: is_pending.then_some(age / (24 * 3600 * 1_000_000)),
@@ -154,6 +165,7 @@ pub(crate) struct ItemRow {
     pub(crate) name: String,
     pub(crate) quantity: i32,
     pub(crate) unit_amount: i64,
+    pub(crate) listed_amount: i64,
     pub(crate) attendees: Vec<Attendee>,
 }
 

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use domain::{
-    Actor, Cx, EmailAddress, EventId, HoldId, LongText, Name, Permission, Reference, TicketTypeId,
-    Timestamp,
+    Actor, Cx, EmailAddress, EventId, HoldId, LongText, Name, Permission, Recorded, Reference,
+    TicketTypeId, Timestamp,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::Part;
+use sqlx::PgConnection;
 
 use super::{
     detail::OrderDetail,
@@ -16,26 +16,28 @@ use super::{
     placing::{self, Draft, New, Origin},
 };
 use crate::{
-    App, Effect, Operation,
-    events::{self, Event},
-    holds::{self, HoldRow, HoldStatus},
-    ticket_types::{self, Basket, BasketError, Left, Offer, Pick},
+    App, Effect, Operation, events,
+    holds::{self, Held, HoldStatus},
+    inventory::{Moves, Shortage, UseStep},
+    promo_codes::{self, PromoCodeError},
+    ticket_types::{self, AppliedCode, Basket, BasketError, Offer, Pick},
     tickets::Attendee,
-    together::{self, Apart, Counters, Outcome, Together, Waiting},
+    together::{self, Counters, Sale, Together},
 };
 
-/// Place an order for a buyer, at present prices or those of a hold. A free order is paid at once and its tickets are
-/// issued; otherwise the places are held until `confirm_payment` or `cancel_order`. Read event, tickets and total back
-/// to the organizer before calling.
+/// Place an order for a buyer, at present prices or a hold's. A free order is paid and its tickets issued at once;
+/// others hold their places until `confirm_payment` or `cancel_order`. Read event, tickets and total back first.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PlaceOrder {
     /// Event: id, slug or exact title.
     pub event: Reference<EventId>,
-    /// What is bought; not needed with a hold.
+    /// What is bought, without a hold.
     #[serde(default)]
     pub items: Vec<ItemRequest>,
     /// Of `hold_tickets`.
     pub hold: Option<HoldId>,
+    /// A promo code.
+    pub promo_code: Option<Name>,
     /// Who buys.
     pub buyer: Buyer,
     /// A note for the organizer.
@@ -50,7 +52,7 @@ pub struct ItemRequest {
     /// How many.
     #[schemars(range(min = 1, max = 100))]
     pub quantity: i32,
-    /// Who will hold the tickets, as far as known; at most as many as `quantity`.
+    /// Who will hold them, if known.
     #[serde(default)]
     pub attendees: Vec<Attendee>,
 }
@@ -93,9 +95,10 @@ impl Operation for PlaceOrder {
         self.check_shape()?;
         let event = events::id_of(app, cx, &self.event).await?;
         match together::serve(app, cx, event, &self).await {
-            Err(PlaceOrderError::Basket(BasketError::SoldOut { .. }))
-                if holds::free_expired(app, cx, event).await? =>
-            {
+            Err(
+                PlaceOrderError::Basket(BasketError::SoldOut { .. })
+                | PlaceOrderError::PromoCode(PromoCodeError::UsedUp(_)),
+            ) if holds::free_expired(app, cx, event).await? => {
                 together::serve(app, cx, event, &self).await
             }
             outcome => outcome,
@@ -106,72 +109,91 @@ impl Operation for PlaceOrder {
 impl Together for PlaceOrder {
     type Answer = PlacedOrder;
     type Error = PlaceOrderError;
+    type New = New;
+    type Locked = Holds;
 
     fn counters(app: &App) -> &Counters<Self> {
         app.orders()
     }
 
-    async fn alone(
+    fn promo_code(&self) -> Option<&str> {
+        self.promo_code.as_ref().map(Name::as_str)
+    }
+
+    async fn lock(conn: &mut PgConnection, wanted: &[&Self]) -> sqlx::Result<Holds> {
+        let ids: Vec<HoldId> = wanted.iter().filter_map(|wanted| wanted.hold).collect();
+        holds::lock_all(conn, &ids).await
+    }
+
+    fn prepare(
         &self,
         app: &App,
         cx: &Cx,
-        event: EventId,
-    ) -> Result<PlacedOrder, PlaceOrderError> {
-        let mut tx = app.store().write(cx).await?;
-        // Shared until the commit: neither the event's state nor a price can change under the order.
-        let event = events::share(tx.conn(), cx, &event.into()).await?;
-        let offers = ticket_types::offers(tx.conn(), event.id).await?;
-        let ids: Vec<HoldId> = self.hold.into_iter().collect();
-        let mut sale = Sale {
-            app,
-            event: &event,
-            offers: &offers,
-            holds: holds::lock_all(tx.conn(), &ids).await?,
-            left: Left::of(&offers),
+        sale: &mut Sale<'_, Holds>,
+    ) -> Result<New, PlaceOrderError> {
+        let (basket, origin) = match self.hold {
+            None => {
+                let basket = sale.pick::<PlaceOrderError>(cx, &self.picks(), self.promo_code())?;
+                (basket, Origin::Free)
+            }
+            Some(id) => (self.held(id, sale)?, Origin::Hold(id)),
         };
-        let new = sale.order(cx, self)?;
-        let (change, order) = placing::place(&mut tx, &offers, new).await?;
-        Ok(tx.commit(change, PlacedOrder::of(order)).await?)
+        let attendees = self.items.iter().map(|item| item.attendees.clone());
+        let draft = Draft {
+            event: sale.event,
+            basket,
+            attendees: attendees.collect(),
+            origin,
+            buyer_name: self.buyer.name.as_str(),
+            buyer_email: &self.buyer.email,
+            note: self.note.as_ref().map(LongText::as_str),
+            is_complimentary: false,
+            pay_by: pay_by(app, cx),
+        };
+        Ok(draft.order(cx))
     }
 
-    async fn together(
-        app: &App,
-        event: EventId,
-        waiting: &[Waiting<Self>],
-    ) -> Result<Vec<Outcome<Self>>, Apart> {
-        let mut tx = app.store().write_together(&waiting[0].cx).await?;
-        let event = together::share(tx.conn(), waiting, event).await?;
-        let offers = ticket_types::offers(tx.conn(), event.id).await?;
-        let ids: Vec<HoldId> = waiting.iter().filter_map(|w| w.wanted.hold).collect();
-        let mut sale = Sale {
-            app,
-            event: &event,
-            offers: &offers,
-            holds: holds::lock_all(tx.conn(), &ids).await?,
-            left: Left::of(&offers),
-        };
-        let ordered = |Waiting { cx, wanted, .. }: &Waiting<Self>| sale.order(cx, wanted);
-        let outcomes: Vec<Result<New, PlaceOrderError>> = waiting.iter().map(ordered).collect();
-        let new = together::done(waiting, &outcomes);
-        if !new.is_empty() {
-            if !placing::write(tx.conn(), &new).await? {
-                return Err(Apart::OneByOne);
-            }
-            let parts = new
-                .iter()
-                .map(|&(cx, new)| Part::new(cx, new.changes(), &PlacedOrder::of(new.seen(cx))));
-            let parts: Vec<Part<'_>> = parts.collect();
-            tx.record(&parts).await?;
-            let taken = placing::take(tx.conn(), &offers, &new).await?;
-            // Somebody outside was faster.
-            taken.map_err(|_| Apart::OneByOne)?;
-            tx.commit(&parts).await?;
-        }
-        let pairs = waiting.iter().zip(outcomes);
-        let seen = pairs
-            .map(|(waiting, outcome)| outcome.map(|new| PlacedOrder::of(new.seen(&waiting.cx))));
-        Ok(seen.collect())
+    async fn write(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx::Result<bool> {
+        placing::write(conn, new).await
     }
+
+    fn renew(new: &mut New, cx: &Cx) {
+        new.renumber(cx);
+    }
+
+    fn changes(new: &New) -> Vec<Recorded> {
+        new.changes()
+    }
+
+    fn answer(cx: &Cx, new: &New) -> PlacedOrder {
+        PlacedOrder::of(new.seen(cx))
+    }
+
+    fn uses(new: &New) -> Option<(UseStep, &AppliedCode)> {
+        new.uses()
+    }
+
+    async fn moves(
+        conn: &mut PgConnection,
+        offers: &[Offer],
+        new: &[(&Cx, &New)],
+    ) -> sqlx::Result<Moves> {
+        placing::moves(conn, offers, new).await
+    }
+
+    fn refusal(new: &New, offers: &[Offer], shortage: Shortage) -> PlaceOrderError {
+        new.sold_out(offers, shortage).into()
+    }
+}
+
+/// Those that are ordered, locked.
+type Holds = HashMap<HoldId, Held>;
+
+/// Until when it can be paid: who buys for themselves pays at once, where that is possible; whoever an organizer sells to
+/// pays as they agree.
+fn pay_by(app: &App, cx: &Cx) -> Option<Timestamp> {
+    let pays_at_once = cx.actor == Actor::Buyer && app.payments().is_some();
+    pays_at_once.then(|| holds::end_of_hold(app, cx))
 }
 
 impl PlacedOrder {
@@ -192,65 +214,6 @@ impl PlacedOrder {
             order,
             payment_instructions,
         }
-    }
-}
-
-/// What orders of an event are made of while its row is shared.
-struct Sale<'a> {
-    app: &'a App,
-    event: &'a Event,
-    offers: &'a [Offer],
-    /// Those that are ordered, locked.
-    holds: HashMap<HoldId, (HoldRow, Basket)>,
-    left: Left<'a>,
-}
-
-impl Sale<'_> {
-    /// An order, if it can be placed beside those that were made before.
-    fn order(&mut self, cx: &Cx, wanted: &PlaceOrder) -> Result<New, PlaceOrderError> {
-        let (basket, origin) = match wanted.hold {
-            None => {
-                let basket = Basket::fill(cx, self.event, self.offers, &wanted.picks())?;
-                self.left.take(&basket)?;
-                (basket, Origin::Free)
-            }
-            Some(id) => (self.held(id, wanted)?, Origin::Hold(id)),
-        };
-        let attendees = wanted.items.iter().map(|item| item.attendees.clone());
-        let draft = Draft {
-            event: self.event,
-            basket,
-            attendees: attendees.collect(),
-            origin,
-            buyer_name: wanted.buyer.name.as_str(),
-            buyer_email: &wanted.buyer.email,
-            note: wanted.note.as_ref().map(LongText::as_str),
-            is_complimentary: false,
-            pay_by: self.pay_by(cx),
-        };
-        Ok(draft.order(cx))
-    }
-
-    /// Until when it can be paid: who buys for themselves pays at once, where that is possible; whoever an organizer
-    /// sells to pays as they agree.
-    fn pay_by(&self, cx: &Cx) -> Option<Timestamp> {
-        let pays_at_once = cx.actor == Actor::Buyer && self.app.payments().is_some();
-        pays_at_once.then(|| holds::end_of_hold(self.app, cx))
-    }
-
-    /// What a hold holds, which nobody else can order from now on.
-    fn held(&mut self, id: HoldId, wanted: &PlaceOrder) -> Result<Basket, PlaceOrderError> {
-        ticket_types::on_sale(self.event)?;
-        let (hold, basket) = self.holds.get_mut(&id).ok_or_else(|| holds::missing(id))?;
-        if hold.event_id != self.event.id {
-            return Err(PlaceOrderError::HoldElsewhere(self.event.title.clone()));
-        }
-        if hold.status != HoldStatus::Live {
-            return Err(PlaceOrderError::HoldEnded(hold.status));
-        }
-        wanted.check_held(self.offers, basket)?;
-        hold.status = HoldStatus::Ordered;
-        Ok(basket.clone())
     }
 }
 
@@ -279,6 +242,34 @@ impl PlaceOrder {
             }
         }
         Ok(())
+    }
+
+    /// What a hold holds, which nobody else can order from now on.
+    fn held(&self, id: HoldId, sale: &mut Sale<'_, Holds>) -> Result<Basket, PlaceOrderError> {
+        ticket_types::on_sale(sale.event)?;
+        let found = sale.locked.get_mut(&id);
+        let (hold, basket) = found.ok_or_else(|| holds::missing(id))?;
+        if hold.event_id != sale.event.id {
+            return Err(PlaceOrderError::HoldElsewhere(sale.event.title.clone()));
+        }
+        if hold.status != HoldStatus::Live {
+            return Err(PlaceOrderError::HoldEnded(hold.status));
+        }
+        self.check_held(sale.offers, basket)?;
+        self.check_code(basket)?;
+        hold.status = HoldStatus::Ordered;
+        Ok(basket.clone())
+    }
+
+    /// Checks that the promo code, if one was given, is that of the hold: it has its price already.
+    fn check_code(&self, held: &Basket) -> Result<(), PlaceOrderError> {
+        let Some(given) = self.promo_code() else {
+            return Ok(());
+        };
+        match &held.promo_code {
+            Some(applied) if promo_codes::is_same(given, &applied.code) => Ok(()),
+            _ => Err(PlaceOrderError::HoldHasOtherCode(given.to_owned())),
+        }
     }
 
     /// Checks that what is ordered, if it was said at all, is what is held.

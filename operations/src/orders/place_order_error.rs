@@ -6,6 +6,7 @@ use store::StoreError;
 use crate::{
     holds::{HOLD_ENDED, HoldStatus},
     lookup::LookupError,
+    promo_codes::PromoCodeError,
     ticket_types::BasketError,
 };
 
@@ -15,6 +16,12 @@ pub enum PlaceOrderError {
     /// Something cannot be bought.
     #[error(transparent)]
     Basket(#[from] BasketError),
+    /// The promo code cannot be used.
+    #[error(transparent)]
+    PromoCode(#[from] PromoCodeError),
+    /// The hold has another promo code, or none.
+    #[error("the hold was made without the promo code {0:?}")]
+    HoldHasOtherCode(String),
     /// More names than tickets.
     #[error("{named} attendees are named for {quantity} tickets")]
     TooManyAttendees {
@@ -58,16 +65,31 @@ const HOLD_DIFFERS: FaultSpec = FaultSpec::new(
     "Leave `items` out, or repeat those of the hold in their order to name attendees; for anything else make a new hold.",
 );
 
+const HOLD_PROMO_CODE: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "hold_promo_code",
+    "Leave `promo_code` out to order at the hold's price; to use a code, release the hold and make a new one with it.",
+);
+
 impl Fault for PlaceOrderError {
     fn specs() -> Vec<FaultSpec> {
-        let mut specs = vec![TOO_MANY_ATTENDEES, HOLD_ENDED, HOLD_ELSEWHERE, HOLD_DIFFERS];
+        let mut specs = vec![
+            TOO_MANY_ATTENDEES,
+            HOLD_ENDED,
+            HOLD_ELSEWHERE,
+            HOLD_DIFFERS,
+            HOLD_PROMO_CODE,
+        ];
         specs.extend(BasketError::specs());
+        specs.extend(PromoCodeError::specs());
         specs
     }
 
     fn facts(&self) -> Facts {
         match self {
             Self::Basket(error) => error.facts(),
+            Self::PromoCode(error) => error.facts(),
+            Self::HoldHasOtherCode(_) => HOLD_PROMO_CODE.at("promo_code"),
             Self::TooManyAttendees { index, .. } => {
                 TOO_MANY_ATTENDEES.at(format!("items[{index}].attendees"))
             }

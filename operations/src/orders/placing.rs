@@ -2,21 +2,19 @@
 
 use domain::{Cx, EmailAddress, HoldId, OrderId, OrderItemId, Recorded, Timestamp, Untrusted};
 use sqlx::PgConnection;
-use store::WriteTx;
 
 use super::{
     changes::{OrderPaid, OrderPlaced},
     detail::OrderDetail,
     model::{self, ItemRow, OrderRow, OrderStatus},
     number::OrderNumber,
-    place_order_error::PlaceOrderError,
     sql,
 };
 use crate::{
     events::Event,
     holds,
-    inventory::{self, Moves, Shortage, Step},
-    ticket_types::{Basket, Line, Offer},
+    inventory::{self, Moves, Shortage, Step, UseStep},
+    ticket_types::{AppliedCode, Basket, BasketError, Line, Offer},
     tickets::{self, Attendee, NewTicket},
 };
 
@@ -49,6 +47,7 @@ impl Draft<'_> {
     pub(super) fn order(self, cx: &Cx) -> New {
         let total = self.basket.total;
         let is_paid = total.is_zero();
+        let applied = self.basket.promo_code.as_ref();
         let row = OrderRow {
             id: cx.new_id::<OrderId>(),
             number: OrderNumber::generate(cx).to_string(),
@@ -72,6 +71,9 @@ impl Draft<'_> {
             paid_at: is_paid.then_some(cx.now),
             cancelled_at: None,
             cancellation_reason: None,
+            promo_code_id: applied.map(|applied| applied.id),
+            promo_code: applied.map(|applied| applied.code.clone()),
+            discount_amount: self.basket.discount.amount,
         };
         let item = |(index, line): (usize, &Line)| ItemRow {
             id: cx.new_id::<OrderItemId>(),
@@ -79,6 +81,7 @@ impl Draft<'_> {
             name: line.name.clone(),
             quantity: line.quantity,
             unit_amount: line.unit_amount,
+            listed_amount: line.listed_amount,
             attendees: self.attendees.get(index).cloned().unwrap_or_default(),
         };
         let mut items: Vec<ItemRow> = self.basket.lines.iter().enumerate().map(item).collect();
@@ -102,7 +105,7 @@ impl Draft<'_> {
 }
 
 /// A new order with all that belongs to it.
-pub(super) struct New {
+pub(crate) struct New {
     row: OrderRow,
     items: Vec<ItemRow>,
     /// None while it is to be paid.
@@ -153,40 +156,26 @@ impl New {
         [placed].into_iter().chain(paid).collect()
     }
 
-    fn renumber(&mut self, cx: &Cx) {
+    /// The promo code it has, and how the use of that moves.
+    pub(super) fn uses(&self) -> Option<(UseStep, &AppliedCode)> {
+        let step = match self.origin {
+            Origin::Free => UseStep::Use,
+            Origin::Hold(_) => UseStep::UseHeld,
+        };
+        Some((step, self.basket.promo_code.as_ref()?))
+    }
+
+    /// The refusal when places of a pool cannot be had.
+    pub(super) fn sold_out(&self, offers: &[Offer], shortage: Shortage) -> BasketError {
+        self.basket.sold_out(offers, shortage)
+    }
+
+    pub(super) fn renumber(&mut self, cx: &Cx) {
         self.row.number = OrderNumber::generate(cx).to_string();
         for ticket in &mut self.tickets {
             ticket.row.order_number.clone_from(&self.row.number);
         }
     }
-}
-
-/// Writes an order of its own; then takes the places. Whoever finds too few left gives up the whole transaction.
-pub(super) async fn place(
-    tx: &mut WriteTx<'_>,
-    offers: &[Offer],
-    mut new: New,
-) -> Result<(OrderPlaced, OrderDetail), PlaceOrderError> {
-    let cx = tx.cx();
-    // Of a thousand million numbers, one is free long before the attempts run out.
-    for attempt in 0.. {
-        if write(tx.conn(), &[(cx, &new)]).await? {
-            break;
-        }
-        if attempt == 20 {
-            return Err(sqlx::Error::RowNotFound.into());
-        }
-        new.renumber(cx);
-    }
-    let taken = take(tx.conn(), offers, &[(cx, &new)]).await?;
-    taken.map_err(|shortage| {
-        let places = new.basket.places(offers);
-        new.basket.sold_out(offers, &places, shortage)
-    })?;
-    if let Some(paid) = new.paid() {
-        tx.also(&paid);
-    }
-    Ok((new.placed(), new.seen(cx)))
 }
 
 /// Writes new orders of one organization with all that belongs to them; returns false when a number was taken, and what
@@ -217,12 +206,12 @@ pub(super) async fn write(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx:
     Ok(true)
 }
 
-/// Takes the places of new orders: free ones, if there are enough, or those of their holds.
-pub(super) async fn take(
+/// How new orders take their places: free ones, if there are enough, or those of their holds.
+pub(super) async fn moves(
     conn: &mut PgConnection,
     offers: &[Offer],
     new: &[(&Cx, &New)],
-) -> sqlx::Result<Result<(), Shortage>> {
+) -> sqlx::Result<Moves> {
     let mut moves = Moves::default();
     let mut sold = Vec::new();
     for (_, new) in new {
@@ -239,5 +228,5 @@ pub(super) async fn take(
         let places = inventory::places_of(conn, &sold).await?;
         moves.add(Step::SellHeld, &places);
     }
-    inventory::move_places(conn, &moves).await
+    Ok(moves)
 }

@@ -19,7 +19,8 @@ macro_rules! select_orders {
             r#"select orders.id, orders.number, orders.status, orders.event_id, event.title as event_title,
                  orders.buyer_name, orders.buyer_email, orders.currency, orders.total_amount, orders.paid_amount,
                  orders.refunded_amount, orders.ticket_count, orders.note, orders.placed_at, orders.pay_by,
-                 orders.paid_at, orders.cancelled_at, orders.cancellation_reason
+                 orders.paid_at, orders.cancelled_at, orders.cancellation_reason, orders.promo_code_id,
+                 (select code from promo_code where id = orders.promo_code_id) as promo_code, orders.discount_amount
                from orders join event on event.id = orders.event_id "# + $rest
             $(, $argument)*
         )
@@ -74,7 +75,7 @@ pub(super) async fn lock(conn: &mut PgConnection, id: OrderId) -> Result<OrderRo
 /// The lines of an order.
 pub(super) async fn items(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<Vec<ItemRow>> {
     let rows = sqlx::query!(
-        r#"select id, ticket_type_id, name, quantity, unit_amount, attendees as "attendees: Json<Vec<Attendee>>"
+        r#"select id, ticket_type_id, name, quantity, unit_amount, listed_amount, attendees as "attendees: Json<Vec<Attendee>>"
            from order_item where order_id = $1 order by id"#,
         id as _
     )
@@ -86,6 +87,7 @@ pub(super) async fn items(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<
         name: row.name,
         quantity: row.quantity,
         unit_amount: row.unit_amount,
+        listed_amount: row.listed_amount,
         attendees: row.attendees.0,
     });
     Ok(items.collect())
@@ -146,12 +148,14 @@ pub(super) async fn insert(
     let rows = || new.iter().map(|(_, row)| row);
     let done = sqlx::query!(
         "insert into orders (organization_id, id, event_id, number, status, buyer_name, buyer_email, currency,
-           total_amount, ticket_count, note, placed_at, paid_at, pay_by, updated_at)
+           total_amount, ticket_count, note, placed_at, paid_at, pay_by, updated_at, promo_code_id, discount_amount)
          select $1, id, event_id, number, status, name, email, currency, total, count, note, placed_at, paid_at, pay_by,
-           placed_at
+           placed_at, promo_code_id, discount
          from unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
-                     $10::integer[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[])
-           as new (id, event_id, number, status, name, email, currency, total, count, note, placed_at, paid_at, pay_by)
+                     $10::integer[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[],
+                     $15::uuid[], $16::bigint[])
+           as new (id, event_id, number, status, name, email, currency, total, count, note, placed_at, paid_at, pay_by,
+                   promo_code_id, discount)
          on conflict on constraint orders_number_key do nothing",
         cx.organization_id as _,
         rows().map(|row| row.id).collect::<Vec<_>>() as _,
@@ -167,6 +171,8 @@ pub(super) async fn insert(
         rows().map(|row| row.placed_at).collect::<Vec<_>>() as _,
         rows().map(|row| row.paid_at).collect::<Vec<_>>() as _,
         rows().map(|row| row.pay_by).collect::<Vec<_>>() as _,
+        rows().map(|row| row.promo_code_id).collect::<Vec<_>>() as _,
+        &rows().map(|row| row.discount_amount).collect::<Vec<_>>(),
     )
     .execute(conn)
     .await?;
@@ -183,11 +189,11 @@ pub(super) async fn insert_items(
     let items = || new.iter().map(|(_, item)| item);
     sqlx::query!(
         "insert into order_item (organization_id, id, order_id, event_id, ticket_type_id, name, quantity, unit_amount,
-           currency, attendees)
-         select $1, id, order_id, event_id, type_id, name, quantity, amount, currency, attendees
+           currency, attendees, listed_amount)
+         select $1, id, order_id, event_id, type_id, name, quantity, amount, currency, attendees, listed
          from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::integer[], $8::bigint[], $9::text[],
-                     $10::jsonb[])
-           as new (id, order_id, event_id, type_id, name, quantity, amount, currency, attendees)",
+                     $10::jsonb[], $11::bigint[])
+           as new (id, order_id, event_id, type_id, name, quantity, amount, currency, attendees, listed)",
         organization_id as _,
         items().map(|item| item.id).collect::<Vec<_>>() as _,
         orders().map(|order| order.id).collect::<Vec<_>>() as _,
@@ -198,6 +204,7 @@ pub(super) async fn insert_items(
         &items().map(|item| item.unit_amount).collect::<Vec<_>>(),
         &orders().map(|order| order.currency.to_string()).collect::<Vec<_>>(),
         items().map(|item| Json(&item.attendees)).collect::<Vec<_>>() as _,
+        &items().map(|item| item.listed_amount).collect::<Vec<_>>(),
     )
     .execute(conn)
     .await?;
@@ -296,8 +303,9 @@ pub(crate) async fn totals(
     })
 }
 
-/// What does not add up beside the counters of pools: pools that belong to nobody, and orders whose sums differ from
-/// their payments and refunds, or from the ledger. Empty when all is well.
+/// What does not add up beside the counters of pools and promo codes: pools that belong to nobody, orders whose sums
+/// differ from their payments and refunds or from the ledger, orders and holds whose sums differ from their lines. Empty
+/// when all is well.
 #[cfg(any(test, feature = "testing"))]
 pub(crate) async fn discrepancies(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
@@ -330,7 +338,24 @@ pub(crate) async fn discrepancies(conn: &mut PgConnection) -> sqlx::Result<Vec<S
            lateral (select case when o.status in ('pending', 'paid') then 1 else 0 end as counts) as s,
            lateral (select count(*) as valid from ticket where order_id = o.id and status = 'valid') as t
          where sales <> o.total_amount * counts or places <> o.ticket_count * counts or paid <> o.paid_amount
-            or refunded <> o.refunded_amount or tickets <> valid",
+            or refunded <> o.refunded_amount or tickets <> valid
+         union all
+         select format('order %s: %s less %s, its items say %s less %s', o.number, o.total_amount, o.discount_amount, total, less)
+         from orders o,
+           lateral (select coalesce(sum(quantity * unit_amount), 0) as total,
+                      coalesce(sum(quantity * (listed_amount - unit_amount)), 0) as less
+                    from order_item where order_id = o.id) as i
+         where o.total_amount <> total or o.discount_amount <> less
+         union all
+         select format('hold %s: %s less %s, its items say %s less %s', h.id, h.total_amount, h.discount_amount, total, less)
+         from hold h,
+           lateral (select coalesce(sum(quantity * unit_amount), 0) as total,
+                      coalesce(sum(quantity * (listed_amount - unit_amount)), 0) as less
+                    from hold_item where hold_id = h.id) as i
+         where h.total_amount <> total or h.discount_amount <> less
+         union all
+         select format('order %s has another promo code than its hold', o.number)
+         from orders o join hold h on h.order_id = o.id where h.promo_code_id is distinct from o.promo_code_id",
     )
     .fetch_all(conn)
     .await

@@ -336,11 +336,7 @@ async fn totals_follow_the_orders() {
 async fn a_repeat_that_overlaps_the_first_gets_its_answer() {
     let scene = Scene::new().await;
     let (event, _) = scene.on_sale(2500, 1).await;
-    let mut owner = scene.database.owner().await;
-    sqlx::raw_sql("begin; select from capacity_pool for update")
-        .execute(&mut owner)
-        .await
-        .unwrap();
+    let pools = scene.keep("capacity_pool").await;
     let mut attempts = JoinSet::new();
     // At one server the second would queue up behind the first.
     for app in [scene.app.clone(), scene.another_server()] {
@@ -349,7 +345,7 @@ async fn a_repeat_that_overlaps_the_first_gets_its_answer() {
         attempts.spawn(async move { app.run(&cx, buy).await });
     }
     scene.database.until_waiting(2).await;
-    sqlx::raw_sql("commit").execute(&mut owner).await.unwrap();
+    pools.let_go().await;
     let answers = attempts.join_all().await;
     let numbers: Vec<_> = answers
         .into_iter()

@@ -272,9 +272,7 @@ async fn an_order_of_a_hold_says_who_comes_and_nothing_else() {
 async fn those_who_come_at_once_share_a_transaction_and_get_answers_of_their_own() {
     let scene = Scene::new().await;
     let (event, _) = scene.on_sale(2500, 30).await;
-    let mut owner = scene.database.owner().await;
-    let lock = "begin; select from capacity_pool for update";
-    sqlx::raw_sql(lock).execute(&mut owner).await.unwrap();
+    let pools = scene.keep("capacity_pool").await;
     let mut crowd = JoinSet::new();
     let mut come = |key: Option<&str>, quantity: i32| {
         let (app, mut cx) = (scene.app.clone(), scene.cx.clone());
@@ -299,7 +297,7 @@ async fn those_who_come_at_once_share_a_transaction_and_get_answers_of_their_own
     tokio::time::sleep(Duration::from_millis(300)).await;
     gone.abort();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    sqlx::raw_sql("commit").execute(&mut owner).await.unwrap();
+    pools.let_go().await;
     let mut refused = Vec::new();
     let mut count = 0;
     while let Some(outcome) = crowd.join_next().await {
@@ -345,9 +343,7 @@ async fn those_who_come_at_once_share_a_transaction_and_get_answers_of_their_own
 async fn who_stands_in_the_way_of_others_spoils_nothing_for_them() {
     let scene = Scene::new().await;
     let (event, _) = scene.on_sale(2500, 30).await;
-    let mut owner = scene.database.owner().await;
-    let lock = "begin; select from capacity_pool for update";
-    sqlx::raw_sql(lock).execute(&mut owner).await.unwrap();
+    let pools = scene.keep("capacity_pool").await;
     let mut crowd = JoinSet::new();
     for number in 0..12 {
         let (app, cx) = (scene.app.clone(), scene.cx.clone());
@@ -359,10 +355,9 @@ async fn who_stands_in_the_way_of_others_spoils_nothing_for_them() {
         crowd.spawn(async move { app.run(&cx, holding(event.id, 5)).await.map(|hold| hold.id) });
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
-    sqlx::raw_sql("update capacity_pool set blocked_count = 10; commit")
-        .execute(&mut owner)
-        .await
-        .unwrap();
+    pools
+        .let_go_after("update capacity_pool set blocked_count = 10")
+        .await;
     let outcomes = crowd.join_all().await;
     let mut held: Vec<_> = outcomes.into_iter().filter_map(Result::ok).collect();
     held.sort_unstable();
@@ -380,9 +375,7 @@ async fn who_asks_for_another_organizations_event_does_not_share_its_queue() {
     let scene = Scene::new().await;
     let stranger = scene.other_organization().await;
     let (event, _) = scene.on_sale(2500, 30).await;
-    let mut owner = scene.database.owner().await;
-    let lock = "begin; select from capacity_pool for update";
-    sqlx::raw_sql(lock).execute(&mut owner).await.unwrap();
+    let pools = scene.keep("capacity_pool").await;
     let mut crowd = JoinSet::new();
     for number in 0..9 {
         let (app, mine, theirs) = (scene.app.clone(), scene.cx.clone(), stranger.clone());
@@ -395,7 +388,7 @@ async fn who_asks_for_another_organizations_event_does_not_share_its_queue() {
         });
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
-    sqlx::raw_sql("commit").execute(&mut owner).await.unwrap();
+    pools.let_go().await;
     crowd.join_all().await;
     assert_eq!(left(&scene, event.id).await, 24);
     scene.reconcile().await;

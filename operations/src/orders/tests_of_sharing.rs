@@ -12,8 +12,6 @@ use crate::{
     tickets::Attendee,
 };
 
-const LOCK: &str = "begin; select from capacity_pool for update";
-
 #[tokio::test]
 async fn those_who_come_at_once_share_a_transaction_and_get_answers_of_their_own() {
     let scene = Scene::new().await;
@@ -21,8 +19,7 @@ async fn those_who_come_at_once_share_a_transaction_and_get_answers_of_their_own
     let (elsewhere, _) = scene.on_sale(0, 30).await;
     let here = scene.run(holding(event.id, 2)).await.unwrap();
     let there = scene.run(holding(elsewhere.id, 2)).await.unwrap();
-    let mut owner = scene.database.owner().await;
-    sqlx::raw_sql(LOCK).execute(&mut owner).await.unwrap();
+    let pools = scene.keep("capacity_pool").await;
     let mut crowd = JoinSet::new();
     let mut come = |key: &str, order| {
         let (app, cx) = (scene.app.clone(), scene.cx.clone().with_key(key));
@@ -50,7 +47,7 @@ async fn those_who_come_at_once_share_a_transaction_and_get_answers_of_their_own
     tokio::time::sleep(Duration::from_millis(300)).await;
     come("more", buying(event.id, "Regular", 8));
     tokio::time::sleep(Duration::from_millis(300)).await;
-    sqlx::raw_sql("commit").execute(&mut owner).await.unwrap();
+    pools.let_go().await;
     let mut refused = Vec::new();
     let mut orders = Vec::new();
     while let Some(outcome) = crowd.join_next().await {
@@ -116,9 +113,7 @@ async fn who_shares_with_an_organizer_sees_no_more_for_it() {
     scene.run(command).await.unwrap();
     let may = [Permission::EventsRead, Permission::OrdersWrite];
     let buyer = buyers::context(scene.cx.organization_id, may, scene.cx.now);
-    let mut owner = scene.database.owner().await;
-    let lock = "begin; select from event for update";
-    sqlx::raw_sql(lock).execute(&mut owner).await.unwrap();
+    let events = scene.keep("event").await;
     let mut crowd = JoinSet::new();
     let mut come = |cx: &Cx, code: &'static str| {
         let (app, cx) = (scene.app.clone(), cx.clone());
@@ -132,7 +127,7 @@ async fn who_shares_with_an_organizer_sees_no_more_for_it() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     come(&buyer, "not_found");
     tokio::time::sleep(Duration::from_millis(200)).await;
-    sqlx::raw_sql("commit").execute(&mut owner).await.unwrap();
+    events.let_go().await;
     crowd.join_all().await;
 }
 
@@ -142,8 +137,7 @@ async fn who_shares_with_an_organizer_sees_no_more_for_it() {
 async fn who_stands_in_the_way_of_others_spoils_nothing_for_them() {
     let scene = Scene::new().await;
     let (event, _) = scene.on_sale(0, 30).await;
-    let mut owner = scene.database.owner().await;
-    sqlx::raw_sql(LOCK).execute(&mut owner).await.unwrap();
+    let pools = scene.keep("capacity_pool").await;
     let mut crowd = JoinSet::new();
     for number in 0..12 {
         let key = number.max(5);
@@ -157,10 +151,9 @@ async fn who_stands_in_the_way_of_others_spoils_nothing_for_them() {
         });
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
-    sqlx::raw_sql("update capacity_pool set blocked_count = 10; commit")
-        .execute(&mut owner)
-        .await
-        .unwrap();
+    pools
+        .let_go_after("update capacity_pool set blocked_count = 10")
+        .await;
     let outcomes = crowd.join_all().await;
     let mut ordered: Vec<_> = outcomes.into_iter().filter_map(Result::ok).collect();
     ordered.sort_unstable();

@@ -13,7 +13,7 @@ use crate::{
             shop::{Shop, expiring},
         },
     },
-    testing::{buying, new_event, selling},
+    testing::{buying, new_event, order_with, promo, selling},
     tickets::{TicketStatus, VoidTicket},
 };
 
@@ -49,6 +49,10 @@ impl Booked {
         self.order.order.total.amount
     }
 
+    fn uses_code(&self) -> bool {
+        self.stands() && self.order.order.promo_code.is_some()
+    }
+
     fn places(&self) -> i64 {
         match self.status {
             OrderStatus::Pending => self.order.order.ticket_count.into(),
@@ -68,6 +72,8 @@ struct Books<'a> {
 }
 
 const CAPACITY: i32 = 30;
+const CODE: &str = "FRIENDS";
+const USES: i32 = 4;
 
 impl<'a> Books<'a> {
     async fn open(shop: &'a Shop, currency: &str, price: i64) -> Self {
@@ -84,6 +90,8 @@ impl<'a> Books<'a> {
         let mut free = selling(event, "Free", 0, CAPACITY);
         free.price = Some(Money::new(0, currency));
         shop.scene.run(free).await.unwrap();
+        let code = promo(event, CODE, 20, Some(USES));
+        shop.scene.run(code).await.unwrap();
         shop.scene.move_event(event, StatusMove::Publish).await;
         Self {
             shop,
@@ -109,9 +117,18 @@ impl<'a> Books<'a> {
         };
         let of_type = |booked: &&Booked| booked.order.items[0].name == name;
         let taken: i64 = self.booked.iter().filter(of_type).map(Booked::places).sum();
-        let wanted: PlaceOrder = buying(self.event, name, quantity);
+        let mut wanted: PlaceOrder = buying(self.event, name, quantity);
+        let mut fits = taken + i64::from(quantity) <= i64::from(CAPACITY);
+        if !is_free && chance.below(3) == 0 {
+            wanted = order_with(wanted, CODE);
+            let uses = self
+                .booked
+                .iter()
+                .filter(|booked| booked.uses_code())
+                .count();
+            fits &= uses < usize::try_from(USES).unwrap();
+        }
         let placed = self.shop.scene.app.run(&cx, wanted).await;
-        let fits = taken + i64::from(quantity) <= i64::from(CAPACITY);
         assert_eq!(
             placed.is_ok(),
             fits,

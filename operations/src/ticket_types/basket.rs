@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 
 use domain::{
-    CapacityPoolId, Cx, Facts, Fault, FaultKind, FaultSpec, LocalTime, Money, Reference,
+    CapacityPoolId, Currency, Cx, Facts, Fault, FaultKind, FaultSpec, LocalTime, Money, Reference,
     TicketTypeId, money::MoneyError,
 };
 
-use super::model::{Offer, SaleState, find_for, places, sale_state};
+use super::{
+    model::{Offer, SaleState, find_for, places, sale_state},
+    terms::{AppliedCode, Terms},
+};
 use crate::{
     events::{Event, EventStatus},
     inventory::{Places, Pool, Shortage},
@@ -24,13 +27,21 @@ pub(crate) struct Pick<'a> {
     pub(crate) quantity: i32,
 }
 
-/// So many of a ticket type, as it was called and what one cost when it was picked.
+/// So many of a ticket type, as it was called and what one cost when it was picked: with a promo code, and without.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) ticket_type_id: TicketTypeId,
     pub(crate) name: String,
     pub(crate) quantity: i32,
     pub(crate) unit_amount: i64,
+    pub(crate) listed_amount: i64,
+}
+
+impl Line {
+    /// What one costs without the promo code, if that is more.
+    pub(crate) fn listed(&self, currency: Currency) -> Option<Money> {
+        (self.listed_amount > self.unit_amount).then(|| Money::new(self.listed_amount, currency))
+    }
 }
 
 /// What was picked, and what it costs together.
@@ -38,6 +49,10 @@ pub(crate) struct Line {
 pub(crate) struct Basket {
     pub(crate) lines: Vec<Line>,
     pub(crate) total: Money,
+    /// The promo code it was picked with.
+    pub(crate) promo_code: Option<AppliedCode>,
+    /// What that took off; the total is without it.
+    pub(crate) discount: Money,
 }
 
 /// Checks what can be said without looking anything up.
@@ -57,36 +72,33 @@ pub(crate) fn check_picks(picks: &[Pick<'_>]) -> Result<(), BasketError> {
 }
 
 impl Basket {
-    /// Fills a basket at present prices, if the event, which is shared, sells these things now.
+    /// Fills a basket at present prices, or those of a promo code, if the event, which is shared, sells these things now.
+    /// Each price is made once, here.
     pub(crate) fn fill(
         cx: &Cx,
         event: &Event,
         offers: &[Offer],
         picks: &[Pick<'_>],
+        terms: Option<&Terms>,
     ) -> Result<Self, BasketError> {
         on_sale(event)?;
-        let mut total = Money::zero(event.currency);
         let mut counts = HashMap::<TicketTypeId, i32>::new();
         let mut lines = Vec::new();
         for (index, pick) in picks.iter().enumerate() {
             let at = |error| BasketError::TicketType { index, error };
-            let offer = find_for(cx, offers, pick.ticket_type).map_err(at)?;
+            let offer = find_for(cx, offers, pick.ticket_type, terms).map_err(at)?;
             let state = sale_state(cx, event, offer);
             if let SaleState::NotYet | SaleState::Over = state {
                 return Err(BasketError::not_on_sale(index, offer, state));
             }
             *counts.entry(offer.id).or_default() += pick.quantity;
-            let quantity = u32::try_from(pick.quantity).unwrap_or_default();
-            total = offer
-                .price()
-                .checked_mul(quantity)
-                .and_then(|price| price.checked_add(total))
-                .map_err(BasketError::Total)?;
+            let price = terms.map_or_else(|| offer.price(), |terms| terms.price(offer));
             lines.push(Line {
                 ticket_type_id: offer.id,
                 name: offer.name.to_string(),
                 quantity: pick.quantity,
-                unit_amount: offer.price_amount,
+                unit_amount: price.amount,
+                listed_amount: offer.price_amount,
             });
         }
         for offer in offers {
@@ -98,7 +110,14 @@ impl Basket {
                 return Err(BasketError::outside_limits(offer, *given));
             }
         }
-        Ok(Self { lines, total })
+        let listed = sum(event.currency, &lines, |line| line.listed_amount)?;
+        let total = sum(event.currency, &lines, |line| line.unit_amount)?;
+        Ok(Self {
+            lines,
+            total,
+            promo_code: terms.map(|terms| terms.applied.clone()),
+            discount: Money::new(listed.amount - total.amount, event.currency),
+        })
     }
 
     /// How many of which ticket types.
@@ -121,12 +140,7 @@ impl Basket {
     }
 
     /// The refusal when places of a pool cannot be had.
-    pub(crate) fn sold_out(
-        &self,
-        offers: &[Offer],
-        places: &Places,
-        shortage: Shortage,
-    ) -> BasketError {
+    pub(crate) fn sold_out(&self, offers: &[Offer], shortage: Shortage) -> BasketError {
         let draws = |line: &&Line| {
             let offer = offers.iter().find(|offer| offer.id == line.ticket_type_id);
             offer.is_some_and(|offer| offer.pools().any(|pool| pool.id == shortage.pool_id))
@@ -142,12 +156,29 @@ impl Basket {
         if shortage.is_stopped {
             return BasketError::SalesStopped(name);
         }
+        let places = self.places(offers);
         BasketError::SoldOut {
             name,
             wanted: places.get(&shortage.pool_id).copied().unwrap_or_default(),
             left: shortage.left,
         }
     }
+}
+
+/// What lines cost together.
+fn sum(
+    currency: Currency,
+    lines: &[Line],
+    unit: impl Fn(&Line) -> i64,
+) -> Result<Money, BasketError> {
+    let mut sum = Money::zero(currency);
+    for line in lines {
+        let quantity = u32::try_from(line.quantity).unwrap_or_default();
+        let price = Money::new(unit(line), currency).checked_mul(quantity);
+        let added = price.and_then(|price| price.checked_add(sum));
+        sum = added.map_err(BasketError::Total)?;
+    }
+    Ok(sum)
 }
 
 /// What is left while places are given out to one basket after the other. It spares the writes when too few are left
@@ -167,11 +198,11 @@ impl<'a> Left<'a> {
     }
 
     /// Takes the places of a basket, if there are enough.
-    pub(crate) fn take(&mut self, basket: &Basket) -> Result<Places, BasketError> {
+    pub(crate) fn take(&mut self, basket: &Basket) -> Result<(), BasketError> {
         let wanted = basket.places(self.offers);
         for (&pool_id, &count) in &wanted {
             if let Some(shortage) = self.pools[&pool_id].lacks(count) {
-                return Err(basket.sold_out(self.offers, &wanted, shortage));
+                return Err(basket.sold_out(self.offers, shortage));
             }
         }
         for (pool_id, count) in &wanted {
@@ -179,7 +210,7 @@ impl<'a> Left<'a> {
                 pool.held_count = pool.held_count.saturating_add(*count);
             }
         }
-        Ok(wanted)
+        Ok(())
     }
 }
 

@@ -1,18 +1,19 @@
 //! `check_inventory`: the counters of pools, counted anew.
 
-use domain::{CapacityPoolId, Cx, EventId, Permission, Reference};
+use domain::{CapacityPoolId, Cx, EventId, Permission, PromoCodeId, Reference};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use store::WriteTx;
 
 use crate::{
     App, Effect, Operation, events,
-    inventory::{self, PoolStopped, Recount},
+    inventory::{self, PoolStopped, PromoCodeRecounted, Recount, UsesRecount},
     lookup::LookupError,
 };
 
 /// Count anew what orders, holds and tickets take of every limit, and compare with the counters that sales go by. Where
-/// they differ the sale is stopped until `resume_sales`; tell the organizer. The workflow `reconciliation` does so every
-/// hour.
+/// they differ the sale is stopped until `resume_sales`; tell the organizer. Uses of promo codes are counted, too, and
+/// corrected. The workflow `reconciliation` does so every hour.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct CheckInventory {
     /// Event: id, slug or exact title; every published one when left out.
@@ -26,6 +27,31 @@ pub struct CheckedInventory {
     pub checked_count: usize,
     /// Those that do not add up, or did not and are still stopped.
     pub stopped: Vec<StoppedPool>,
+    /// Promo codes whose uses did not add up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub promo_codes: Vec<RecountedPromoCode>,
+}
+
+/// A promo code whose uses did not add up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RecountedPromoCode {
+    /// Its id.
+    pub id: PromoCodeId,
+    /// Its text.
+    pub code: String,
+    /// Its event.
+    pub event_id: EventId,
+    /// Uses by holds, by the counter.
+    pub held_counted: i32,
+    /// Live holds with it.
+    pub held_found: i32,
+    /// Uses by orders, by the counter.
+    pub used_counted: i32,
+    /// Orders with it that are not cancelled.
+    pub used_found: i32,
+    /// Whether the counters are right now. Otherwise it was used more often than it may be: raise its `max_uses` with
+    /// `save_promo_code` or archive it.
+    pub is_corrected: bool,
 }
 
 /// A limit whose sales are stopped.
@@ -84,6 +110,7 @@ impl Operation for CheckInventory {
         let mut answer = CheckedInventory {
             checked_count: recounts.len(),
             stopped: Vec::new(),
+            promo_codes: check_codes(&mut tx, &events).await?,
         };
         for recount in recounts {
             let is_wrong = !recount.is_right();
@@ -109,6 +136,46 @@ impl Operation for CheckInventory {
     }
 }
 
+/// Counts the uses of promo codes anew, and corrects what does not add up.
+async fn check_codes(
+    tx: &mut WriteTx<'_>,
+    events: &[EventId],
+) -> Result<Vec<RecountedPromoCode>, LookupError> {
+    let recounts = inventory::recount_uses(tx.conn(), events).await?;
+    let mut wrong = Vec::new();
+    for recount in recounts.into_iter().filter(|recount| !recount.is_right()) {
+        let is_corrected = inventory::correct_uses(tx.conn(), &recount).await?;
+        tracing::error!(promo_code.id = %recount.promo_code_id, is_corrected, "The uses of a promo code do not add up");
+        if is_corrected {
+            tx.also(&recounted(&recount));
+        }
+        wrong.push(RecountedPromoCode {
+            id: recount.promo_code_id,
+            code: recount.code,
+            event_id: recount.event_id,
+            held_counted: recount.held_count,
+            held_found: recount.held,
+            used_counted: recount.used_count,
+            used_found: recount.used,
+            is_corrected,
+        });
+    }
+    Ok(wrong)
+}
+
+fn recounted(recount: &UsesRecount) -> PromoCodeRecounted {
+    PromoCodeRecounted {
+        promo_code_id: recount.promo_code_id,
+        event_id: recount.event_id,
+        event_title: recount.event_title.clone(),
+        code: recount.code.clone(),
+        held_count: recount.held_count,
+        used_count: recount.used_count,
+        held: recount.held,
+        used: recount.used,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::task::JoinSet;
@@ -116,7 +183,10 @@ mod tests {
     use super::*;
     use crate::{
         permission::Role,
-        testing::{Scene, assert_refused, buying, holding, ordering, pool, selling},
+        testing::{
+            Scene, assert_refused, buying, holding, order_with, ordering, pool, promo, selling,
+            with_code,
+        },
         ticket_types::{ListTicketTypes, ResumeSales, SaleState, SaveTicketType},
     };
 
@@ -187,15 +257,15 @@ mod tests {
     async fn a_pool_that_was_stopped_meanwhile_sells_nothing_more() {
         let scene = Scene::new().await;
         let (event, _) = scene.on_sale(0, 10).await;
-        let mut owner = scene.database.owner().await;
-        let stop = "begin; update capacity_pool set stopped_at = now()";
-        sqlx::raw_sql(stop).execute(&mut owner).await.unwrap();
+        let pools = scene.keep("capacity_pool").await;
         let (app, cx) = (scene.app.clone(), scene.cx.clone());
         let mut late = JoinSet::new();
         let buy = buying(event.id, "Regular", 1);
         late.spawn(async move { app.run(&cx, buy).await });
         scene.database.until_waiting(1).await;
-        sqlx::raw_sql("commit").execute(&mut owner).await.unwrap();
+        pools
+            .let_go_after("update capacity_pool set stopped_at = now()")
+            .await;
         let outcome = late.join_next().await.unwrap().unwrap();
         assert_refused(outcome, "sales_stopped");
     }
@@ -265,5 +335,55 @@ mod tests {
         scene.on_sale(2500, 5).await;
         shift(&scene, "sold_count", 1).await;
         scene.assert_idempotent(CheckInventory::default()).await;
+    }
+
+    #[tokio::test]
+    async fn the_hourly_count_finds_and_corrects_uses_that_do_not_add_up() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 10).await;
+        scene
+            .run(promo(event.id, "TWICE", 10, Some(2)))
+            .await
+            .unwrap();
+        scene
+            .run(with_code(holding(event.id, 1), "TWICE"))
+            .await
+            .unwrap();
+        let order = order_with(buying(event.id, "Regular", 1), "TWICE");
+        scene.run(order).await.unwrap();
+        let fine = scene.run(CheckInventory::default()).await.unwrap();
+        assert_eq!(fine.promo_codes, vec![]);
+        let wrong = "update promo_code set held_count = 0, used_count = 0";
+        scene.database.tell(wrong).await;
+        let found = scene
+            .run(CheckInventory::default())
+            .await
+            .unwrap()
+            .promo_codes;
+        let found = &found[0];
+        assert_eq!((found.held_counted, found.held_found), (0, 1));
+        assert_eq!((found.used_counted, found.used_found), (0, 1));
+        assert!(found.is_corrected);
+        let change = scene.changes().await.pop().unwrap();
+        assert_eq!(
+            change.summary,
+            "Corrects the uses of the promo code \"TWICE\" of \"Spring Gala\": 0 held and 0 used were counted, 1 and 1 were found"
+        );
+        assert_eq!(scene.uses(event.id).await, (1, 1));
+        // More than there may be is said, and left to a person.
+        let wrong = "update promo_code set held_count = 0, used_count = 0, max_uses = 1";
+        scene.database.tell(wrong).await;
+        let found = scene
+            .run(CheckInventory::default())
+            .await
+            .unwrap()
+            .promo_codes;
+        assert!(!found[0].is_corrected);
+        scene
+            .database
+            .tell("update promo_code set max_uses = 2")
+            .await;
+        scene.run(CheckInventory::default()).await.unwrap();
+        scene.reconcile().await;
     }
 }

@@ -7,7 +7,7 @@ use store::StoreError;
 
 use crate::{
     events::{EventStatus, ScheduleError},
-    faults::{EVENT_CLOSED, NAME_TAKEN},
+    faults::{CURRENCY_DIFFERS, EVENT_CLOSED, NAME_TAKEN},
     lookup::LookupError,
 };
 
@@ -146,11 +146,6 @@ const PRICE_TOO_HIGH: FaultSpec = FaultSpec::new(
     FaultKind::Invalid,
     "price_too_high",
     "Check the amount: it counts the smallest unit, so 2500 is 25.00 EUR.",
-);
-const CURRENCY_DIFFERS: FaultSpec = FaultSpec::new(
-    FaultKind::Invalid,
-    "currency_differs",
-    "Ask for the price in the event's currency; never convert it yourself.",
 );
 const QUANTITY_MISSING: FaultSpec = FaultSpec::new(
     FaultKind::Invalid,

@@ -16,12 +16,13 @@ mod model;
 mod resume_sales;
 mod save_ticket_type;
 mod sql;
+mod terms;
 mod warnings;
 mod zone;
 
 pub use archive_ticket_type::{ArchiveTicketType, ArchivedTicketType};
 pub use basket::BasketError;
-pub use check_inventory::{CheckInventory, CheckedInventory, StoppedPool};
+pub use check_inventory::{CheckInventory, CheckedInventory, RecountedPromoCode, StoppedPool};
 pub use errors::SaveTicketTypeError;
 pub use limit::PoolRequest;
 pub use list_ticket_types::{ListTicketTypes, TicketTypes};
@@ -31,7 +32,8 @@ pub use save_ticket_type::{SaveTicketType, SavedTicketType};
 
 pub(crate) use basket::{Basket, Left, Line, Pick, check_picks, on_sale};
 pub(crate) use copy::{Copied, copy_all};
-pub(crate) use model::{Offer, find, seen, summaries};
+pub(crate) use model::{Offer, costs, find, seen, summaries};
 pub(crate) use sql::offers;
+pub(crate) use terms::{AppliedCode, PriceEffect, Terms};
 pub(crate) use warnings::venue as over_venue;
 pub(crate) use zone::rezone;

@@ -7,7 +7,7 @@ use domain::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::sql;
+use super::{sql, terms::Terms};
 use crate::{
     buyers,
     events::{Event, EventStatus},
@@ -20,7 +20,7 @@ domain::text_enum! {
     pub enum Visibility {
         /// Everybody.
         Public = "public",
-        /// Nobody but those an organizer sells it to.
+        /// Nobody but those an organizer sells it to, or gives a promo code that unlocks it.
         Hidden = "hidden",
     }
 }
@@ -233,13 +233,17 @@ pub(crate) fn find<'a>(
     find_among(offers.iter(), reference)
 }
 
-/// The ticket type a caller means, among those of an event that are there for them.
+/// The ticket type a caller means, among those of an event that are there for them, or that their promo code unlocks.
 pub(crate) fn find_for<'a>(
     cx: &Cx,
     offers: &'a [Offer],
     reference: &Reference<TicketTypeId>,
+    terms: Option<&Terms>,
 ) -> Result<&'a Offer, LookupError> {
-    let is_shown = |offer: &&Offer| buyers::shows_ticket_type(cx, offer.visibility);
+    let is_shown = |offer: &&Offer| {
+        buyers::shows_ticket_type(cx, offer.visibility)
+            || terms.is_some_and(|terms| terms.unlocks(offer))
+    };
     find_among(offers.iter().filter(is_shown), reference)
 }
 

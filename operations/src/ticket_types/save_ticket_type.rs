@@ -56,7 +56,7 @@ pub struct SaveTicketType {
     pub sales_end: Patch<LocalTime>,
     /// Which one, when clocks go back and a sales time happens twice.
     pub fold: Option<Fold>,
-    /// `hidden`: only the organizer sells it.
+    /// `hidden`: for the organizer, or by promo code.
     pub visibility: Option<Visibility>,
     /// What it includes.
     #[serde(default)]

@@ -74,6 +74,25 @@ pub(super) async fn offers_and(
     Ok(offers.collect())
 }
 
+/// The promo codes that sell a ticket type at a price of their own, with that price; the first few.
+pub(super) async fn fixed_prices(
+    conn: &mut PgConnection,
+    offer: &Offer,
+) -> sqlx::Result<Vec<(String, i64)>> {
+    let rows = sqlx::query!(
+        r#"select code, amount as "amount!" from promo_code c
+           where c.event_id = $1 and c.effect = 'fixed_price' and c.archived_at is null
+             and (not exists (select from promo_code_ticket_type where promo_code_id = c.id)
+                  or exists (select from promo_code_ticket_type where promo_code_id = c.id and ticket_type_id = $2))
+           order by code limit 3"#,
+        offer.event_id as _,
+        offer.id as _
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.code, row.amount)).collect())
+}
+
 /// Adds a ticket type. Violates `ticket_type_name_key` when the event has one of that name.
 pub(super) async fn insert(conn: &mut PgConnection, cx: &Cx, offer: &Offer) -> sqlx::Result<()> {
     sqlx::query!(

@@ -1,9 +1,12 @@
 //! What an organizer should know about a ticket type, though it is allowed.
 
-use domain::Cx;
+use domain::{Cx, Money};
 use sqlx::PgConnection;
 
-use super::model::{Offer, costs};
+use super::{
+    model::{Offer, costs},
+    sql,
+};
 use crate::{events::Event, inventory};
 
 /// Everything worth saying about a ticket type that was just saved, beside the others of its event.
@@ -16,6 +19,7 @@ pub(super) async fn all(
 ) -> sqlx::Result<Vec<String>> {
     let mut warnings = Vec::new();
     warnings.extend(price(before, offer));
+    warnings.extend(codes(conn, before, offer).await?);
     warnings.extend(window(cx, event, offer));
     warnings.extend(venue(conn, event).await?);
     Ok(warnings)
@@ -43,6 +47,27 @@ fn price(before: Option<&Offer>, offer: &Offer) -> Vec<String> {
         ));
     }
     warnings
+}
+
+/// Promo codes whose price does not follow when that of the ticket type changes.
+async fn codes(
+    conn: &mut PgConnection,
+    before: Option<&Offer>,
+    offer: &Offer,
+) -> sqlx::Result<Vec<String>> {
+    if before.is_none_or(|before| before.price() == offer.price()) {
+        return Ok(Vec::new());
+    }
+    let codes = sql::fixed_prices(conn, offer).await?;
+    let warn = |(code, amount): (String, i64)| {
+        let price = costs(Money::new(amount, offer.price_currency));
+        if amount < offer.price_amount {
+            format!("The promo code {code:?} still sells it for {price}.")
+        } else {
+            format!("The promo code {code:?} for {price} does not make it cheaper any more.")
+        }
+    };
+    Ok(codes.into_iter().map(warn).collect())
 }
 
 fn window(cx: &Cx, event: &Event, offer: &Offer) -> Option<String> {

@@ -20,7 +20,7 @@ use crate::{
     App, Effect, Operation,
     codes::CodeLookupError,
     events,
-    inventory::{self, Step},
+    inventory::{self, Step, UseStep, Uses},
     jobs::Job,
     lookup::LookupError,
     orders::{
@@ -87,6 +87,8 @@ impl Operation for ExpireOrder {
             ticket_count: order.ticket_count,
             total: order.total(),
         };
+        let uses = Uses::of(UseStep::ReleaseUsed, order.promo_code_id);
+        inventory::release_uses(tx.conn(), &uses).await?;
         let places = inventory::places_of(tx.conn(), &model::counts(&items)).await?;
         inventory::move_taken(tx.conn(), Step::ReleaseHeld, &places).await?;
         let answer = ExpiredOrder {

@@ -14,10 +14,9 @@ use super::{
 use crate::{
     App,
     events::{self, Event, EventStatus},
-    inventory::{Shortage, Step},
     lookup::LookupError,
     orders::{
-        confirm_payment::fulfil,
+        confirm_payment::{Gone, fulfil},
         model::{OrderRow, OrderStatus},
         sql as orders,
     },
@@ -33,8 +32,8 @@ pub(super) struct Income {
 /// What is to be done with money that came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Use {
-    /// The order is paid with it; its places make this step.
-    Pay(Step),
+    /// The order is paid with it.
+    Pay,
     /// It goes back, for this reason.
     GiveBack(&'static str),
 }
@@ -54,9 +53,8 @@ fn use_of(event: &Event, order: &OrderRow, amount: Money) -> Use {
         OrderStatus::Paid => Use::GiveBack(PAID_BEFORE),
         OrderStatus::Cancelled => Use::GiveBack(NO_MORE),
         _ if amount != order.open() => Use::GiveBack(OTHER_AMOUNT),
-        OrderStatus::Pending => Use::Pay(Step::SellHeld),
-        // Its places are free by now: they are taken anew, if they are still there.
-        OrderStatus::Expired => Use::Pay(Step::Sell),
+        // The places of one that has ended are taken anew, if they are still there.
+        OrderStatus::Pending | OrderStatus::Expired => Use::Pay,
     }
 }
 
@@ -86,7 +84,7 @@ async fn try_to_record(
     checkout: &Checkout,
     income: Option<&Income>,
     give_back_for: Option<&'static str>,
-) -> Result<Result<(), Shortage>, LookupError> {
+) -> Result<Result<(), Gone>, LookupError> {
     let mut tx = app.store().write(cx).await?;
     let order = orders::get(tx.conn(), attempt.order_id).await?;
     let event = events::share(tx.conn(), cx, &order.event_id.into()).await?;
@@ -117,7 +115,7 @@ async fn try_to_record(
         let what =
             give_back_for.map_or_else(|| use_of(&event, &order, income.amount), Use::GiveBack);
         match what {
-            Use::Pay(step) => return paid(tx, &order, income.amount, step).await,
+            Use::Pay => return paid(tx, &order, income.amount).await,
             Use::GiveBack(reason) => {
                 let order = orders::get(tx.conn(), order.id).await?;
                 let given = give_back(
@@ -140,11 +138,10 @@ async fn paid(
     mut tx: WriteTx<'_>,
     order: &OrderRow,
     amount: Money,
-    step: Step,
-) -> Result<Result<(), Shortage>, LookupError> {
-    match fulfil(&mut tx, order, amount, step).await? {
+) -> Result<Result<(), Gone>, LookupError> {
+    match fulfil(&mut tx, order, amount).await? {
         Ok(change) => Ok(Ok(tx.commit(change, ()).await?)),
-        Err(shortage) => Ok(Err(shortage)),
+        Err(gone) => Ok(Err(gone)),
     }
 }
 
