@@ -2,17 +2,24 @@
 //!
 //! Behind the feature `testing`, so that the tests of surfaces start from the same scenes.
 
+use std::sync::Arc;
+
 use domain::{
     Actor, Currency, Cx, EventId, Fault, Money, OrganizationId, Patch, Permissions, Timestamp,
     UserId, context::Entropy,
+};
+use payments::{
+    simulator::{Simulator, SimulatorOptions, Webhooks},
+    stripe::{Stripe, StripeOptions},
 };
 use sqlx::PgConnection;
 use store::{Options as StoreOptions, Store};
 use testkit::TestDatabase;
 
 use crate::{
-    App, Operation, Options, RunError,
+    App, Operation, Options, Payments, RunError,
     audit::{ChangeRecord, ListChanges},
+    buyers::OrderPages,
     events::{self, CreateEvent, Event, StatusMove},
     holds::{Hold, HoldTickets, PickedItem},
     inventory,
@@ -29,15 +36,65 @@ use crate::{
 /// The time of every scene: a Monday, in winter, 10:00 in Berlin.
 pub const NOW: &str = "2027-01-11T09:00:00Z";
 
+/// [`NOW`] as an instant.
+pub fn noon() -> Timestamp {
+    NOW.parse().expect("NOW is an instant")
+}
+
+/// A payment provider on this machine, at the time of the scenes. Its webhooks are lost.
+pub struct Till {
+    /// The provider: what buyers do on its pages.
+    pub simulator: Simulator,
+    payments: Payments,
+    _serving: tokio::task::JoinSet<()>,
+}
+
+impl Till {
+    /// Opens one, for as long as the value lives.
+    pub async fn open() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a port is free");
+        let address = listener.local_addr().expect("it has an address");
+        let url = format!("http://{address}");
+        let mut options = SimulatorOptions::new(&url, noon());
+        options.clock = noon;
+        options.webhooks = Webhooks {
+            lost: true,
+            ..Webhooks::default()
+        };
+        let stripe = StripeOptions {
+            url,
+            ..StripeOptions::new(options.api_key.clone())
+        };
+        let simulator = Simulator::new(options).expect("nothing is connected yet");
+        let mut serving = tokio::task::JoinSet::new();
+        let serve = simulator.clone().serve(listener);
+        serving.spawn(async { drop(serve.await) });
+        let stripe = Stripe::new(stripe).expect("the address is on this machine");
+        Self {
+            simulator,
+            payments: Payments {
+                processor: Arc::new(stripe),
+                return_to: OrderPages::new("http://127.0.0.1:1", [7; 32]),
+            },
+            _serving: serving,
+        }
+    }
+
+    /// How orders are paid through it.
+    pub fn payments(&self) -> Payments {
+        self.payments.clone()
+    }
+}
+
 /// A context of no particular organization, for pure tests.
 pub fn context(permissions: Permissions) -> Cx {
     let organization_id = OrganizationId::from(uuid::Uuid::nil());
-    let now = NOW.parse().expect("NOW is an instant");
     Cx::at(
         organization_id,
         Actor::System { reason: "test" },
         permissions,
-        now,
+        noon(),
         Entropy::seeded(1),
     )
 }
@@ -326,12 +383,11 @@ async fn found(app: &App, slug: &str) -> Cx {
 }
 
 fn owner(organization_id: OrganizationId, user_id: UserId) -> Cx {
-    let now: Timestamp = NOW.parse().expect("NOW is an instant");
     Cx::at(
         organization_id,
         Actor::Member { user_id },
         Role::Owner.permissions(),
-        now,
+        noon(),
         Entropy::System,
     )
 }

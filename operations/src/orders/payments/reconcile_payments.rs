@@ -108,9 +108,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::orders::{
-        OrderStatus,
-        payments::shop::{Shop, noon},
+    use crate::{
+        orders::{OrderStatus, payments::shop::Shop},
+        testing::noon,
     };
 
     #[tokio::test]

@@ -1,20 +1,13 @@
 //! For tests: an organization whose orders are paid through the simulator of Stripe, over HTTP.
 
-use std::sync::Arc;
-
-use domain::{Cx, EventId, Permission, Timestamp};
-use payments::{
-    simulator::{Simulator, SimulatorOptions, Webhooks},
-    stripe::{Stripe, StripeOptions},
-};
-use tokio::{net::TcpListener, task::JoinSet};
+use domain::{Cx, EventId, Permission};
+use payments::simulator::Simulator;
 
 use super::{CheckPayment, ExpireOrder, StartCheckout};
 use crate::{
-    Payments,
-    buyers::{self, OrderPages},
+    buyers,
     orders::{GetOrder, OrderDetail, OrderStatus, PlaceOrder},
-    testing::{NOW, Scene, buying},
+    testing::{Scene, Till, buying, noon},
 };
 
 /// A scene whose orders are paid through a processor.
@@ -22,45 +15,21 @@ pub(crate) struct Shop {
     pub(crate) scene: Scene,
     pub(crate) simulator: Simulator,
     pub(crate) event: EventId,
-    _serving: JoinSet<()>,
-}
-
-/// The time of every scene.
-pub(crate) fn noon() -> Timestamp {
-    NOW.parse().unwrap()
+    _till: Till,
 }
 
 impl Shop {
     /// An event with so many places at 25.00, and a processor whose webhooks are lost.
     pub(crate) async fn new(places: i32) -> Self {
         let mut scene = Scene::new().await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let mut options = SimulatorOptions::new(&url, noon());
-        options.clock = noon;
-        options.webhooks = Webhooks {
-            lost: true,
-            ..Webhooks::default()
-        };
-        let api_key = options.api_key.clone();
-        let simulator = Simulator::new(options).unwrap();
-        let mut serving = JoinSet::new();
-        let serve = simulator.clone().serve(listener);
-        serving.spawn(async { drop(serve.await) });
-        let stripe = StripeOptions {
-            url,
-            ..StripeOptions::new(api_key)
-        };
-        scene.app = scene.app.clone().with_payments(Some(Payments {
-            processor: Arc::new(Stripe::new(stripe).unwrap()),
-            return_to: OrderPages::new("http://127.0.0.1:1", [7; 32]),
-        }));
+        let till = Till::open().await;
+        scene.app = scene.app.clone().with_payments(Some(till.payments()));
         let (event, _) = scene.on_sale(2500, places).await;
         Self {
             scene,
-            simulator,
+            simulator: till.simulator.clone(),
             event: event.id,
-            _serving: serving,
+            _till: till,
         }
     }
 

@@ -272,10 +272,10 @@ mod tests {
     use crate::{
         orders::{
             OrderStatus,
-            payments::shop::{Shop, checking, expiring, noon, paying},
+            payments::shop::{Shop, checking, expiring, paying},
         },
         permission::Role,
-        testing::assert_refused,
+        testing::{assert_refused, noon},
     };
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use domain::Timestamp;
 use operations::{
     App, catalog,
     messages::sending::{self, Senders, send_due},
-    testing::Scene,
+    testing::{Scene, Till},
 };
 use serde_json::{Value, json};
 use store::Store;
@@ -41,6 +41,7 @@ pub(super) struct House {
     clock: Arc<AtomicI64>,
     mails: Mails,
     worker: JoinSet<()>,
+    pub(super) till: Till,
 }
 
 /// A mail server that keeps what it takes, and refuses one address for good.
@@ -82,13 +83,16 @@ pub(super) fn calendar(email: &Email, property: &str) -> String {
 
 impl House {
     pub(super) async fn new() -> Self {
-        let scene = Scene::new().await;
+        let mut scene = Scene::new().await;
+        let till = Till::open().await;
+        scene.app = scene.app.clone().with_payments(Some(till.payments()));
         let clock = Arc::new(AtomicI64::new(scene.cx.now.as_microseconds()));
         let mut house = Self {
             scene,
             clock,
             mails: Mails::default(),
             worker: JoinSet::new(),
+            till,
         };
         // Like the first start of a server, before anything happens.
         let library = workflows::library();
@@ -121,6 +125,7 @@ impl House {
     fn start_worker(&mut self) {
         let store = Store::connect(&store::Options::new(self.scene.database.url())).unwrap();
         let app = App::new(store.clone(), operations::Options::unlimited());
+        let app = app.with_payments(Some(self.till.payments()));
         let mut options = Options::new("house");
         let clock = Arc::clone(&self.clock);
         options.clock =

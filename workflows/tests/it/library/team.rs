@@ -170,3 +170,32 @@ async fn what_does_not_add_up_is_stopped_and_told_once() {
     let ends = house.ends("reconciliation").await;
     assert_eq!(ends, ["skipped", "done", "skipped"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_that_nobody_told_of_is_found_within_the_hour() {
+    let house = House::with("payment-reconciliation").await;
+    let event = house.draft("Spring Gala", "2027-03-04", 50).await;
+    house.run("publish_event", json!({"event": event})).await;
+    let order = json!({
+        "event": event, "items": [{"ticket_type": "Regular", "quantity": 1}],
+        "buyer": {"name": "Grace Hopper", "email": GRACE},
+    });
+    let placed = house.run("place_order", order).await;
+    let order = json!({"order": placed["order"]["id"]});
+    let started = house.run("start_checkout", order.clone()).await;
+    let page = started["page_url"].as_str().unwrap();
+    let page = page.rsplit('/').next().unwrap();
+    // The provider's message gets lost.
+    house.till.simulator.choose(page, "pay").unwrap();
+    assert_eq!(
+        house.run("get_order", order.clone()).await["status"],
+        "pending"
+    );
+    house.at("2027-01-11T09:41:05Z").await;
+    house.until_run("payment-reconciliation").await;
+    house.until_run("job:check_payment").await;
+    let paid = house.run("get_order", order).await;
+    assert_eq!(paid["status"], "paid");
+    assert_eq!(paid["payments"].as_array().unwrap().len(), 1);
+    assert_eq!(house.ends("payment-reconciliation").await, ["done"]);
+}
