@@ -30,7 +30,10 @@ use crate::{
     },
     orders::{
         CancelOrder, ConfirmPayment, GetOrder, IssueTickets, ListOrders, PlaceOrder,
-        payments::{CheckPayment, ExpireOrder, ReconcilePayments, RefundOrder, StartCheckout},
+        payments::{
+            CheckPayment, ExpireOrder, MatchBankStatement, ReconcilePayments, RefundOrder,
+            StartCheckout,
+        },
     },
     organizations::{GetContext, ListMembers, RemoveMember, SaveMember, UpdateOrganization},
     privacy::{ErasePersonalData, ListEventsToErase},
@@ -99,6 +102,7 @@ pub const CATALOG: &[Entry] = &[
     entry::<StartCheckout>(Orders, Searchable),
     entry::<CheckPayment>(Orders, Searchable),
     entry::<RefundOrder>(Orders, Searchable),
+    entry::<MatchBankStatement>(Orders, Searchable),
     entry::<ExpireOrder>(Orders, Operators),
     entry::<ReconcilePayments>(Orders, Operators),
     entry::<IssueTickets>(Attendees, Searchable),

@@ -136,6 +136,19 @@ pub(super) async fn list(
     .await
 }
 
+/// The most orders that a statement is compared with.
+const MOST_WAITING: i64 = 5_000;
+
+/// The orders that wait for money, newest first.
+pub(super) async fn waiting(conn: &mut PgConnection) -> sqlx::Result<Vec<OrderRow>> {
+    select_orders!(
+        "where orders.status = 'pending' order by orders.placed_at desc limit $1",
+        MOST_WAITING
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// Adds orders of one organization, each by whoever places it; how many, for those whose number another order has are
 /// left out.
 pub(super) async fn insert(

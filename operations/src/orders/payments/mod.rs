@@ -1,7 +1,7 @@
 //! Orders that are paid through a processor: its pages, the money that came in, and the money given back.
 //!
 //! Owns `payment_attempt`, `payment`, `refund` and `processor_notice`. Operations: `start_checkout`, `check_payment`,
-//! `expire_order`, `refund_order`, `reconcile_payments`. Changes: `payment.started`, `order.expired`,
+//! `expire_order`, `refund_order`, `reconcile_payments`, `match_bank_statement`. Changes: `payment.started`, `order.expired`,
 //! `refund.requested`, `refund.done`, `refund.failed`.
 //!
 //! A processor is asked while no transaction is open. What is asked for is written down before, under an id of ours, and
@@ -13,6 +13,7 @@ mod check_payment;
 mod error;
 mod expire_order;
 mod give_back;
+mod match_bank_statement;
 mod model;
 mod notices;
 mod reconcile_payments;
@@ -27,6 +28,10 @@ mod start_checkout;
 pub use check_payment::{CheckPayment, CheckPaymentError, CheckedPayment};
 pub use error::ProcessorFault;
 pub use expire_order::{ExpireOrder, ExpireOrderError, ExpiredOrder, expire_due};
+pub use match_bank_statement::{
+    MatchBankStatement, MatchBankStatementError, MatchedOrder, MatchedStatement, MatchedTransfer,
+    Proposal,
+};
 pub use model::{PaymentMethod, RefundStatus};
 pub use notices::{receive_notice, take_notices};
 pub use reconcile_payments::{ReconcilePayments, ReconcilePaymentsError, ReconciledPayments};
