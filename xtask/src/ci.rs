@@ -105,6 +105,18 @@ pub(crate) fn payment_judges() -> Result<ExitCode> {
     Ok(all.finish())
 }
 
+/// Lets only a buyer in Chromium judge.
+pub(crate) fn browser_judges() -> Result<ExitCode> {
+    step("program", || {
+        let programs = ["build", "-p", "eventos", "-p", "payments", "--all-features"];
+        cargo(&programs, &[])
+    })?;
+    let mut all = checks::Tally::default();
+    let peers = crate::peers::install()?;
+    checks::checkout(&peers, &target().join("debug"), &mut all);
+    Ok(all.finish())
+}
+
 fn step(name: &str, run: impl FnOnce() -> Result<()>) -> Result<()> {
     println!("==> {name}");
     let started = Instant::now();
@@ -151,7 +163,7 @@ fn tests() -> Result<()> {
     outcome
 }
 
-/// Mail servers, what knows Stripe, the attacker of the API, the official suite, Inspector, the Python client and the
+/// Mail servers, what knows Stripe, a buyer in Chromium, the attacker of the API, the official suite, Inspector, the Python client and the
 /// bundle tool, on the program as a user would start it: once empty, once with the demonstration data.
 fn judged(all: &mut checks::Tally) -> Result<()> {
     let peers = crate::peers::install()?;
@@ -159,6 +171,7 @@ fn judged(all: &mut checks::Tally) -> Result<()> {
     let program = program();
     checks::mail(&peers, &target().join("debug/examples/hand_over"), all);
     checks::payments(&target().join("debug"), all);
+    checks::checkout(&peers, &target().join("debug"), all);
     checks::workflows(&peers, &program, all);
     let empty = Server::start(&program, &scratch.join("empty"), &[])?;
     checks::endpoint(

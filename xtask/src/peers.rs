@@ -37,6 +37,14 @@ impl Peers {
         Ok(command)
     }
 
+    /// A script of ours, run by our Node; it finds the installed packages in `--modules`.
+    pub(crate) fn script(&self, script: &Path) -> Command {
+        let mut command = Command::new("node");
+        command.env("PATH", &self.path).arg(script);
+        command.arg("--modules").arg(&self.folder);
+        command
+    }
+
     /// An empty folder for what a program writes.
     pub(crate) fn out(&self, name: &str) -> Result<PathBuf> {
         out(&self.folder, name)

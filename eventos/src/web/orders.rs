@@ -26,7 +26,7 @@ use crate::config::Config;
 
 /// Where the provider's pages are: browsers apply the policy of a page to what its form is redirected to as well. An
 /// organizer may have them under a domain of their own; a simulator's are on this machine.
-const PAGES: &str = "https: http://127.0.0.1:* http://[::1]:* http://localhost:*";
+const PAGES: &str = "https: http://127.0.0.1:* http://localhost:*";
 
 struct Served {
     app: App,

@@ -190,6 +190,11 @@ pub(crate) fn payments(debug: &std::path::Path, tally: &mut Tally) {
     payments::check(debug, tally);
 }
 
+/// Whether a buyer in a browser can pay.
+pub(crate) fn checkout(peers: &peers::Peers, debug: &std::path::Path, tally: &mut Tally) {
+    payments::in_the_browser(peers, debug, tally);
+}
+
 /// Whether each mail of a chain of workflows arrives once, whatever happens to the program.
 pub(crate) fn workflows(peers: &peers::Peers, program: &std::path::Path, tally: &mut Tally) {
     mail::check_workflows(peers, program, tally);
