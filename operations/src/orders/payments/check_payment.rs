@@ -1,18 +1,12 @@
 //! `check_payment`: what came of an order's money.
 
-use domain::{Cx, Facts, Fault, FaultSpec, OrderId, Permission, Reference, context::Mode};
+use domain::{Cx, OrderId, Permission, Reference, context::Mode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::StoreError;
 
-use super::{
-    error::ProcessorFault,
-    settle::{SettleError, settle},
-};
+use super::{error::SettleError, settle::settle};
 use crate::{
     App, Effect, Operation,
-    codes::CodeLookupError,
-    lookup::LookupError,
     orders::{OrderDetail, detail, sql as orders},
 };
 
@@ -36,9 +30,9 @@ impl Operation for CheckPayment {
     const EFFECT: Effect = Effect::Write;
     const NEEDS: Permission = Permission::OrdersWrite;
     type Output = CheckedPayment;
-    type Error = CheckPaymentError;
+    type Error = SettleError;
 
-    async fn run(self, app: &App, cx: &Cx) -> Result<CheckedPayment, CheckPaymentError> {
+    async fn run(self, app: &App, cx: &Cx) -> Result<CheckedPayment, SettleError> {
         let found = {
             let mut tx = app.store().read(cx).await?;
             orders::resolve(tx.conn(), &self.order).await?
@@ -52,53 +46,6 @@ impl Operation for CheckPayment {
             order: detail(tx.conn(), cx, found.id).await?,
         };
         Ok(tx.unchanged(answer).await?)
-    }
-}
-
-/// How `check_payment` refuses.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckPaymentError {
-    /// The processor did not answer.
-    #[error(transparent)]
-    Processor(#[from] ProcessorFault),
-    /// The order was not found.
-    #[error(transparent)]
-    Lookup(#[from] CodeLookupError),
-}
-
-impl Fault for CheckPaymentError {
-    fn specs() -> Vec<FaultSpec> {
-        let mut specs = ProcessorFault::specs();
-        specs.extend(CodeLookupError::specs());
-        specs
-    }
-
-    fn facts(&self) -> Facts {
-        match self {
-            Self::Processor(error) => error.facts(),
-            Self::Lookup(error) => error.facts(),
-        }
-    }
-}
-
-impl From<SettleError> for CheckPaymentError {
-    fn from(error: SettleError) -> Self {
-        match error {
-            SettleError::Processor(error) => Self::Processor(error),
-            SettleError::Lookup(error) => Self::Lookup(error.into()),
-        }
-    }
-}
-
-impl From<LookupError> for CheckPaymentError {
-    fn from(error: LookupError) -> Self {
-        Self::Lookup(error.into())
-    }
-}
-
-impl From<StoreError> for CheckPaymentError {
-    fn from(error: StoreError) -> Self {
-        Self::Lookup(error.into())
     }
 }
 

@@ -2,6 +2,9 @@
 
 use domain::{Facts, Fault, FaultKind, FaultSpec};
 use payments::ProcessorError;
+use store::StoreError;
+
+use crate::{codes::CodeLookupError, lookup::LookupError};
 
 /// Why a processor did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -65,5 +68,55 @@ impl From<ProcessorError> for ProcessorFault {
             }
             ProcessorError::Misconfigured { said } => Self::Misconfigured(said),
         }
+    }
+}
+
+/// Why it was not found out what came of an order's money.
+#[derive(Debug, thiserror::Error)]
+pub enum SettleError {
+    /// The processor did not answer.
+    #[error(transparent)]
+    Processor(#[from] ProcessorFault),
+    /// The order was not found.
+    #[error(transparent)]
+    Lookup(#[from] CodeLookupError),
+}
+
+impl Fault for SettleError {
+    fn specs() -> Vec<FaultSpec> {
+        let mut specs = ProcessorFault::specs();
+        specs.extend(CodeLookupError::specs());
+        specs
+    }
+
+    fn facts(&self) -> Facts {
+        match self {
+            Self::Processor(error) => error.facts(),
+            Self::Lookup(error) => error.facts(),
+        }
+    }
+}
+
+impl From<ProcessorError> for SettleError {
+    fn from(error: ProcessorError) -> Self {
+        Self::Processor(error.into())
+    }
+}
+
+impl From<LookupError> for SettleError {
+    fn from(error: LookupError) -> Self {
+        Self::Lookup(error.into())
+    }
+}
+
+impl From<StoreError> for SettleError {
+    fn from(error: StoreError) -> Self {
+        Self::Lookup(error.into())
+    }
+}
+
+impl From<sqlx::Error> for SettleError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Lookup(error.into())
     }
 }

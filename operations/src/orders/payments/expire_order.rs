@@ -1,9 +1,6 @@
 //! `expire_order`: an order that was not paid in time.
 
-use domain::{
-    Actor, Cx, Facts, Fault, FaultSpec, OrderId, Permission, Permissions, Reference, Timestamp,
-    context::Mode,
-};
+use domain::{Actor, Cx, OrderId, Permission, Permissions, Reference, Timestamp, context::Mode};
 use payments::CheckoutState;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,17 +9,13 @@ use store::StoreError;
 
 use super::{
     changes::{OrderExpired, Which},
-    error::ProcessorFault,
-    settle::{self, SettleError},
-    sql,
+    error::SettleError,
+    settle, sql,
 };
 use crate::{
-    App, Effect, Operation,
-    codes::CodeLookupError,
-    events,
+    App, Effect, Operation, events,
     inventory::{self, Step, UseStep, Uses},
     jobs::Job,
-    lookup::LookupError,
     orders::{
         model::{self, OrderStatus},
         sql as orders,
@@ -52,9 +45,9 @@ impl Operation for ExpireOrder {
     const EFFECT: Effect = Effect::Write;
     const NEEDS: Permission = Permission::OrdersCancel;
     type Output = ExpiredOrder;
-    type Error = ExpireOrderError;
+    type Error = SettleError;
 
-    async fn run(self, app: &App, cx: &Cx) -> Result<ExpiredOrder, ExpireOrderError> {
+    async fn run(self, app: &App, cx: &Cx) -> Result<ExpiredOrder, SettleError> {
         let (found, attempts) = {
             let mut tx = app.store().read(cx).await?;
             let found = orders::resolve(tx.conn(), &self.order).await?;
@@ -116,59 +109,6 @@ pub async fn expire_due(app: &App, now: Timestamp) -> Result<usize, StoreError> 
         queued += usize::from(app.store().runs().start(&run).await?.is_new);
     }
     Ok(queued)
-}
-
-/// How `expire_order` refuses.
-#[derive(Debug, thiserror::Error)]
-pub enum ExpireOrderError {
-    /// The processor did not close the page.
-    #[error(transparent)]
-    Processor(#[from] ProcessorFault),
-    /// The order was not found.
-    #[error(transparent)]
-    Lookup(#[from] CodeLookupError),
-}
-
-impl Fault for ExpireOrderError {
-    fn specs() -> Vec<FaultSpec> {
-        let mut specs = ProcessorFault::specs();
-        specs.extend(CodeLookupError::specs());
-        specs
-    }
-
-    fn facts(&self) -> Facts {
-        match self {
-            Self::Processor(error) => error.facts(),
-            Self::Lookup(error) => error.facts(),
-        }
-    }
-}
-
-impl From<SettleError> for ExpireOrderError {
-    fn from(error: SettleError) -> Self {
-        match error {
-            SettleError::Processor(error) => Self::Processor(error),
-            SettleError::Lookup(error) => Self::Lookup(error.into()),
-        }
-    }
-}
-
-impl From<LookupError> for ExpireOrderError {
-    fn from(error: LookupError) -> Self {
-        Self::Lookup(error.into())
-    }
-}
-
-impl From<StoreError> for ExpireOrderError {
-    fn from(error: StoreError) -> Self {
-        Self::Lookup(error.into())
-    }
-}
-
-impl From<sqlx::Error> for ExpireOrderError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Lookup(error.into())
-    }
 }
 
 #[cfg(test)]

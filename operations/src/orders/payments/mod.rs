@@ -25,9 +25,9 @@ pub(crate) mod shop;
 mod sql;
 mod start_checkout;
 
-pub use check_payment::{CheckPayment, CheckPaymentError, CheckedPayment};
-pub use error::ProcessorFault;
-pub use expire_order::{ExpireOrder, ExpireOrderError, ExpiredOrder, expire_due};
+pub use check_payment::{CheckPayment, CheckedPayment};
+pub use error::{ProcessorFault, SettleError};
+pub use expire_order::{ExpireOrder, ExpiredOrder, expire_due};
 pub use match_bank_statement::{
     MatchBankStatement, MatchBankStatementError, MatchedOrder, MatchedStatement, MatchedTransfer,
     Proposal,

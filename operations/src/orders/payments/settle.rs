@@ -9,42 +9,15 @@ use payments::{
 
 use super::{
     changes::{RefundDone, RefundFailed, Which},
-    error::ProcessorFault,
+    error::{ProcessorFault, SettleError},
     model::{Attempt, AttemptStatus, PaymentMethod, PaymentRow, RefundRow, RefundStatus},
     record::{Income, record},
     sql::{self, RefundEnd},
 };
-use crate::{App, lookup::LookupError, orders::sql as orders};
+use crate::{App, orders::sql as orders};
 
 /// A processor may forget its keys after a day: from then on what was asked for is looked up, not asked for again.
 const KEYS_SECONDS: i64 = 23 * 60 * 60;
-
-/// Why it was not found out.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum SettleError {
-    #[error(transparent)]
-    Processor(#[from] ProcessorFault),
-    #[error(transparent)]
-    Lookup(#[from] LookupError),
-}
-
-impl From<ProcessorError> for SettleError {
-    fn from(error: ProcessorError) -> Self {
-        Self::Processor(error.into())
-    }
-}
-
-impl From<store::StoreError> for SettleError {
-    fn from(error: store::StoreError) -> Self {
-        Self::Lookup(error.into())
-    }
-}
-
-impl From<sqlx::Error> for SettleError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Lookup(error.into())
-    }
-}
 
 /// Finds out what came of everything that was asked for an order, and carries out the refunds that wait.
 pub(super) async fn settle(app: &App, cx: &Cx, order_id: OrderId) -> Result<(), SettleError> {

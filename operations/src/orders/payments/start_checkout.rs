@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use store::StoreError;
 
 use super::{
-    error::ProcessorFault,
+    error::{ProcessorFault, SettleError},
     model::{Attempt, AttemptStatus, PaymentMethod},
-    settle::{self, SettleError, is_usable},
+    settle::{self, is_usable},
     sql,
 };
 use crate::{
@@ -241,7 +241,7 @@ impl From<SettleError> for StartCheckoutError {
     fn from(error: SettleError) -> Self {
         match error {
             SettleError::Processor(error) => Self::Processor(error),
-            SettleError::Lookup(error) => Self::Lookup(error.into()),
+            SettleError::Lookup(error) => Self::Lookup(error),
         }
     }
 }
