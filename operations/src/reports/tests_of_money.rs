@@ -34,6 +34,8 @@ impl Chance {
 struct Booked {
     order: OrderDetail,
     page: Option<String>,
+    /// Whether nobody can pay on that page any more.
+    is_closed: bool,
     status: OrderStatus,
     paid: i64,
     back: i64,
@@ -140,6 +142,7 @@ impl<'a> Books<'a> {
             valid: if is_free { quantity.into() } else { 0 },
             order: placed.order,
             page: None,
+            is_closed: false,
             paid: 0,
             back: 0,
         });
@@ -177,10 +180,11 @@ impl<'a> Books<'a> {
         self.shop.choose(&page, "pay");
         let seen = self.shop.checked(&self.booked[index].order).await;
         let booked = &mut self.booked[index];
-        let is_closed = booked.status == OrderStatus::Expired;
-        if !is_closed {
-            booked.paid += booked.total();
+        if booked.is_closed {
+            assert_eq!(seen.order.status, booked.status);
+            return;
         }
+        booked.paid += booked.total();
         match booked.status {
             OrderStatus::Pending => {
                 booked.status = OrderStatus::Paid;
@@ -188,7 +192,7 @@ impl<'a> Books<'a> {
             }
             // It goes back by itself.
             OrderStatus::Paid | OrderStatus::Cancelled => booked.back += booked.total(),
-            OrderStatus::Expired => {}
+            OrderStatus::Expired => panic!("its page was closed"),
         }
         assert_eq!(seen.order.status, booked.status);
     }
@@ -264,6 +268,7 @@ impl<'a> Books<'a> {
         let booked = &mut self.booked[index];
         if booked.status == OrderStatus::Pending && booked.order.order.pay_by.is_some() {
             booked.status = OrderStatus::Expired;
+            booked.is_closed = true;
         }
         assert_eq!(ended.unwrap().status, booked.status);
     }

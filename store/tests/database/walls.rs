@@ -12,6 +12,8 @@ const SHARED: &[&str] = &[
     "client_session",
     // how far the dispatcher has come in everybody's changes; only for the system role
     "workflow_cursor",
+    // what payment processors told, before it is known whose it is; only for the system role
+    "processor_notice",
     // sqlx's list of applied migrations; the application's roles have no grant on it
     "_sqlx_migrations",
 ];
@@ -100,6 +102,7 @@ async fn the_system_role_sees_only_what_it_was_granted() {
             "idempotency_key",
             "message",
             "organization",
+            "processor_notice",
             "suppression",
             "webhook_delivery",
             "webhook_endpoint",

@@ -61,7 +61,7 @@ mod tests {
                 shop::{Shop, checking},
             },
         },
-        testing::buying,
+        testing::{Till, buying},
     };
 
     #[tokio::test]
@@ -92,6 +92,21 @@ mod tests {
             (paid.order.status, paid.tickets.len()),
             (OrderStatus::Paid, 2)
         );
+        shop.scene.reconcile().await;
+    }
+
+    #[tokio::test]
+    async fn money_of_a_page_that_was_unknown_for_a_while_is_found() {
+        let shop = Shop::new(2).await;
+        let order = shop.order(1).await;
+        let page = shop.page(&order).await;
+        shop.choose(&page, "pay");
+        // Asked with the key of another account, which is then put right.
+        let other = Till::open().await;
+        let app = shop.scene.app.clone().with_payments(Some(other.payments()));
+        let seen = app.run(&shop.scene.cx, checking(&order)).await.unwrap();
+        assert_eq!(seen.order.order.status, OrderStatus::Pending);
+        assert_eq!(shop.checked(&order).await.order.status, OrderStatus::Paid);
         shop.scene.reconcile().await;
     }
 

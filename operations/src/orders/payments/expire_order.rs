@@ -58,7 +58,8 @@ impl Operation for ExpireOrder {
         if found.is_overdue(cx.now) && cx.mode != Mode::DryRun {
             for attempt in &attempts {
                 let checkout = settle::close(app, cx, attempt).await?;
-                is_on_its_way |= checkout.state == CheckoutState::Processing;
+                is_on_its_way |=
+                    checkout.is_some_and(|checkout| checkout.state == CheckoutState::Processing);
             }
         }
         let mut tx = app.store().write(cx).await?;
@@ -116,7 +117,10 @@ mod tests {
     use payments::simulator::Fault;
 
     use super::*;
-    use crate::orders::payments::shop::{Shop, expiring};
+    use crate::{
+        orders::payments::shop::{Shop, expiring},
+        testing::Till,
+    };
 
     #[tokio::test]
     async fn what_nobody_paid_in_time_is_closed_and_free_again() {
@@ -150,6 +154,20 @@ mod tests {
         shop.choose(&page, "pay");
         let ended = shop.scene.app.run(&shop.later(), expiring(&order)).await;
         assert_eq!(ended.unwrap().status, OrderStatus::Paid);
+        shop.scene.reconcile().await;
+    }
+
+    #[tokio::test]
+    async fn a_page_that_the_processor_does_not_know_keeps_no_places() {
+        let shop = Shop::new(2).await;
+        let order = shop.order(2).await;
+        shop.page(&order).await;
+        // Another account, or a simulator that was started anew.
+        let other = Till::open().await;
+        let app = shop.scene.app.clone().with_payments(Some(other.payments()));
+        let ended = app.run(&shop.later(), expiring(&order)).await;
+        assert_eq!(ended.unwrap().status, OrderStatus::Expired);
+        shop.order(2).await;
         shop.scene.reconcile().await;
     }
 

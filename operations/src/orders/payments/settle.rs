@@ -3,7 +3,7 @@
 
 use domain::{Cx, Money, OrderId, Timestamp};
 use payments::{
-    Checkout, CheckoutId, CheckoutState, PaymentReference, Processor, ProcessorError,
+    Checkout, CheckoutId, CheckoutState, PaymentReference, Processor, ProcessorError, Reason,
     RefundReference, RefundRequest, RefundState,
 };
 
@@ -23,10 +23,14 @@ const KEYS_SECONDS: i64 = 23 * 60 * 60;
 pub(super) async fn settle(app: &App, cx: &Cx, order_id: OrderId) -> Result<(), SettleError> {
     let attempts = {
         let mut tx = app.store().read(cx).await?;
-        sql::unsettled(tx.conn(), order_id).await?
+        sql::unpaid(tx.conn(), order_id).await?
     };
     for attempt in &attempts {
-        look(app, cx, attempt).await?;
+        match look(app, cx, attempt).await {
+            // It is written down that there is no page; the rest can be found out all the same.
+            Ok(_) | Err(SettleError::Processor(ProcessorFault::Refused(_))) => {}
+            Err(error) => return Err(error),
+        }
     }
     // Read after the attempts: money that came in late may have to go back.
     let (payments, refunds) = {
@@ -57,15 +61,41 @@ fn processor(app: &App) -> Result<&dyn Processor, ProcessorFault> {
     Ok(payments.processor.as_ref())
 }
 
-/// Finds out what came of an attempt, asking for its page again if nobody knows whether there is one.
-pub(super) async fn look(app: &App, cx: &Cx, attempt: &Attempt) -> Result<Checkout, SettleError> {
-    let processor = processor(app)?;
-    let checkout = match &attempt.reference {
-        Some(id) => processor.get_checkout(&CheckoutId::new(id)).await?,
-        None => ask(app, cx, attempt).await?,
+/// Finds out what came of an attempt, asking for its page again if nobody knows whether there is one. None if the
+/// processor knows nothing of it: its account was changed, or it was a simulator that has ended.
+pub(super) async fn look(
+    app: &App,
+    cx: &Cx,
+    attempt: &Attempt,
+) -> Result<Option<Checkout>, SettleError> {
+    let answer = match &attempt.reference {
+        Some(id) => processor(app)?.get_checkout(&CheckoutId::new(id)).await,
+        None => Ok(ask(app, cx, attempt).await?),
     };
-    note(app, cx, attempt, &checkout).await?;
-    Ok(checkout)
+    known(app, cx, attempt, answer).await
+}
+
+/// Writes down what a processor answered about an attempt.
+async fn known(
+    app: &App,
+    cx: &Cx,
+    attempt: &Attempt,
+    answer: Result<Checkout, ProcessorError>,
+) -> Result<Option<Checkout>, SettleError> {
+    match answer {
+        Err(ProcessorError::Refused(refusal)) if refusal.reason == Reason::NotFound => {
+            let apart = cx.apart();
+            let mut tx = app.store().write(&apart).await?;
+            sql::note_gone(tx.conn(), &apart, attempt).await?;
+            tx.unchanged(()).await?;
+            Ok(None)
+        }
+        answer => {
+            let checkout = answer?;
+            note(app, cx, attempt, &checkout).await?;
+            Ok(Some(checkout))
+        }
+    }
 }
 
 /// Asks for the page of an attempt: the first time, or once more under the same key.
@@ -88,16 +118,18 @@ async fn ask(app: &App, cx: &Cx, attempt: &Attempt) -> Result<Checkout, SettleEr
     }
 }
 
-/// Closes the page of an attempt, and finds out whether the buyer was quicker.
-pub(super) async fn close(app: &App, cx: &Cx, attempt: &Attempt) -> Result<Checkout, SettleError> {
-    let processor = processor(app)?;
+/// Closes the page of an attempt, and finds out whether the buyer was quicker. None if the processor knows nothing of it.
+pub(super) async fn close(
+    app: &App,
+    cx: &Cx,
+    attempt: &Attempt,
+) -> Result<Option<Checkout>, SettleError> {
     let id = match &attempt.reference {
         Some(id) => CheckoutId::new(id),
         None => ask(app, cx, attempt).await?.id,
     };
-    let checkout = processor.expire_checkout(&id).await?;
-    note(app, cx, attempt, &checkout).await?;
-    Ok(checkout)
+    let answer = processor(app)?.expire_checkout(&id).await;
+    known(app, cx, attempt, answer).await
 }
 
 async fn note(

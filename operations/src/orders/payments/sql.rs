@@ -59,6 +59,20 @@ pub(super) async fn unsettled(
     .await
 }
 
+/// The last attempts of an order that are not known to have been paid: also those whose page is said to be closed, so that
+/// whatever the processor tells of them later is seen.
+pub(super) async fn unpaid(
+    conn: &mut PgConnection,
+    order_id: OrderId,
+) -> sqlx::Result<Vec<Attempt>> {
+    select_attempts!(
+        "where order_id = $1 and status in ('asked', 'open', 'processing', 'expired') order by attempt desc limit 5",
+        order_id as _
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// Adds an attempt, before the processor is asked.
 pub(super) async fn add_attempt(
     conn: &mut PgConnection,
@@ -121,6 +135,23 @@ pub(super) async fn note_refused(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "update payment_attempt set status = 'refused', updated_at = $2 where id = $1 and status = 'asked'",
+        attempt.id as _,
+        cx.now as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Notes that the processor knows nothing of the page of an attempt (any more), so that nobody can pay there.
+pub(super) async fn note_gone(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    attempt: &Attempt,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update payment_attempt set status = 'expired', page_url = null, updated_at = $2
+         where id = $1 and status in ('open', 'processing')",
         attempt.id as _,
         cx.now as _,
     )

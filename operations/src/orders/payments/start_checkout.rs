@@ -66,13 +66,13 @@ impl Operation for StartCheckout {
         }
         if attempt.status == AttemptStatus::Open {
             let checkout = settle::look(app, cx, &attempt).await?;
-            if checkout.page_url.is_none() {
+            if checkout.is_none_or(|checkout| checkout.page_url.is_none()) {
                 attempt = self.attempt(app, cx, &payments.return_to).await?;
             }
         }
         if attempt.status == AttemptStatus::Asked {
             let checkout = settle::look(app, cx, &attempt).await?;
-            attempt.page_url = checkout.page_url;
+            attempt.page_url = checkout.and_then(|checkout| checkout.page_url);
         }
         let answer = answer(&attempt, attempt.page_url.clone());
         let tx = app.store().write(cx).await?;
