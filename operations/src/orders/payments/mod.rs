@@ -6,7 +6,7 @@
 //!
 //! A processor is asked while no transaction is open. What is asked for is written down before, under an id of ours, and
 //! what it answers is written down after; whoever finds the one without the other asks again. Whatever a webhook or a
-//! browser says only leads to another look ([`settle`]), so it may come twice, late, in any order or never.
+//! browser says only leads to another look (`settle`), so it may come twice, late, in any order or never.
 
 pub mod changes;
 mod check_payment;
