@@ -52,20 +52,31 @@ impl Place {
         let Some(closed) = account.kept_out_at(&data_dir) else {
             return Self::make(here, account);
         };
-        let elsewhere = elsewhere(&data_dir, surroundings)?;
+        let (elsewhere, earlier) = elsewhere(&data_dir, surroundings)?;
         if account.kept_out_at(&elsewhere).is_some() {
             return Err(EmbeddedError::Unreachable {
                 account: account.name().to_owned(),
                 closed,
             });
         }
-        write_note(&note, &elsewhere)?;
+        if !write_note(&note, &elsewhere)? {
+            // Another program was faster.
+            fs::remove_dir(&elsewhere).doing("remove", &elsewhere)?;
+            return Self::settle(&data_dir, surroundings, progress);
+        }
         progress(&format!(
             "The database is kept in {}, because the account {} may not enter {}",
             elsewhere.display(),
             account.name(),
             closed.display()
         ));
+        if let Some(earlier) = earlier {
+            progress(&format!(
+                "{} is left of a data directory that had the same path; remove it, or name it in {} to have it back",
+                earlier.display(),
+                note.display()
+            ));
+        }
         Self::make(elsewhere, account)
     }
 
@@ -153,8 +164,9 @@ pub(super) fn short_name(path: &Path) -> String {
 
 /// Makes a directory with exactly this mode, and says whether it was made.
 pub(super) fn make_dir(path: &Path, mode: u32) -> Result<bool, EmbeddedError> {
-    match DirBuilder::new().mode(0o700).create(path) {
+    match DirBuilder::new().mode(mode).create(path) {
         Ok(()) => {
+            // The umask may have taken some of it away.
             fs::set_permissions(path, Permissions::from_mode(mode))
                 .doing("set the mode of", path)?;
             Ok(true)
@@ -180,8 +192,12 @@ pub(super) fn follow_owner(path: &Path) -> io::Result<()> {
     lchown(path, Some(folder.uid()), Some(folder.gid()))
 }
 
-/// A directory of root's own that everyone may walk to.
-fn elsewhere(data_dir: &Path, surroundings: &Surroundings) -> Result<PathBuf, EmbeddedError> {
+/// A new directory of root's own that everyone may walk to, and the last one that was made for the same path: a data
+/// directory that was removed and made again is empty, whatever was in it before.
+fn elsewhere(
+    data_dir: &Path,
+    surroundings: &Surroundings,
+) -> Result<(PathBuf, Option<PathBuf>), EmbeddedError> {
     let parent = surroundings.well_known("var/lib");
     fs::create_dir_all(&parent).doing("create the directory", &parent)?;
     let shared = parent.join("eventos");
@@ -196,9 +212,17 @@ fn elsewhere(data_dir: &Path, surroundings: &Surroundings) -> Result<PathBuf, Em
             owner: owner.to_string(),
         });
     }
-    let folder = shared.join(short_name(data_dir));
-    make_dir(&folder, 0o711)?;
-    Ok(folder)
+    let name = short_name(data_dir);
+    let mut earlier = None;
+    let mut folder = shared.join(&name);
+    for number in 2.. {
+        if make_dir(&folder, 0o711)? {
+            break;
+        }
+        let next = shared.join(format!("{name}-{number}"));
+        earlier = Some(std::mem::replace(&mut folder, next));
+    }
+    Ok((folder, earlier))
 }
 
 fn read_note(note: &Path) -> Result<Option<PathBuf>, EmbeddedError> {
@@ -227,13 +251,21 @@ fn read_note(note: &Path) -> Result<Option<PathBuf>, EmbeddedError> {
     Ok(Some(path))
 }
 
-fn write_note(note: &Path, elsewhere: &Path) -> Result<(), EmbeddedError> {
+/// Writes the note, unless another program wrote it in the meantime; whether it did.
+fn write_note(note: &Path, elsewhere: &Path) -> Result<bool, EmbeddedError> {
     let text = format!(
         "{}\nEventOS keeps its database there, where the account that runs PostgreSQL can get to.\n",
         elsewhere.display()
     );
     // Under another name first: another program may be reading it.
-    let draft = note.with_extension(format!("elsewhere.{}", std::process::id()));
+    let (process, thread) = (std::process::id(), std::thread::current().id());
+    let draft = note.with_extension(format!("elsewhere.{process}.{thread:?}"));
     fs::write(&draft, text).doing("write", &draft)?;
-    fs::rename(&draft, note).doing("write", note)
+    let linked = fs::hard_link(&draft, note);
+    fs::remove_file(&draft).doing("remove", &draft)?;
+    match linked {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error).doing("write", note),
+    }
 }
