@@ -6,6 +6,7 @@
 const { spawn, execFileSync } = require("node:child_process");
 const fs = require("node:fs");
 const net = require("node:net");
+const os = require("node:os");
 const path = require("node:path");
 const { createRequire } = require("node:module");
 
@@ -14,6 +15,7 @@ for (let i = 2; i < process.argv.length; i += 2) given[process.argv[i].slice(2)]
 const { chromium } = createRequire(path.join(given.modules, "x.js"))("playwright-core");
 
 const children = [];
+const leftovers = [];
 let looked = 0;
 const wrong = [];
 function expect(what, holds, saw) {
@@ -42,7 +44,9 @@ async function main() {
   const [shopPort, tillPort] = [await freePort(), await freePort()];
   const shop = `http://127.0.0.1:${shopPort}`;
   const till = `http://127.0.0.1:${tillPort}`;
-  const data = path.join(given.folder, "data");
+  const data = fs.mkdtempSync(path.join(os.tmpdir(), "eventos-checkout-"));
+  fs.chmodSync(data, 0o755); // Root's PostgreSQL runs as another account, and has to get in.
+  leftovers.push(data);
   const env = {
     ...process.env,
     EVENTOS_DATA_DIR: data,
@@ -189,5 +193,8 @@ main()
     for (const child of children.reverse()) child.kill("SIGTERM");
     for (const one of wrong) console.log(one);
     console.log(`${looked} looked at in Chromium, ${wrong.length} wrong`);
-    setTimeout(() => process.exit(wrong.length === 0 && looked > 12 ? 0 : 1), 3_000);
+    setTimeout(() => {
+      for (const one of leftovers) fs.rmSync(one, { recursive: true, force: true });
+      process.exit(wrong.length === 0 && looked > 12 ? 0 : 1);
+    }, 3_000);
   });

@@ -10,143 +10,14 @@ The office is where a person sits who may decide: the command that approves what
 
 import argparse
 import asyncio
-import contextlib
-import os
-import re
 import secrets
 import shlex
-import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 
-from mcp import Client, MCPError, StdioServerParameters, types
-from mcp.client.streamable_http import streamable_http_client
-from mcp.shared._httpx_utils import create_mcp_http_client
+from mcp import Client, MCPError
 
-MODERN = "2026-07-28"
-LEGACY = "2025-11-25"
-# "auto" asks with server/discover first; the story insists below that it got the era it wanted.
-MODES = {MODERN: "auto", LEGACY: "legacy"}
-
-# How long one call may take.
-PATIENCE = 30.0
-
-
-class Failed(Exception):
-    """A step did not go as the story says."""
-
-
-class Person:
-    """Whoever sits before the client: answers questions, and remembers them."""
-
-    def __init__(self, *answers: dict | str) -> None:
-        """Each answer is the content of a form, or "decline" or "cancel"."""
-        self.answers = list(answers)
-        self.questions: list[str] = []
-
-    async def asked(self, _context: object, params: types.ElicitRequestParams) -> types.ElicitResult:
-        self.questions.append(params.message)
-        if not self.answers:
-            return types.ElicitResult(action="cancel")
-        answer = self.answers.pop(0)
-        if isinstance(answer, str):
-            return types.ElicitResult(action=answer)
-        return types.ElicitResult(action="accept", content=answer)
-
-
-class Server:
-    """One server by one transport and in one era."""
-
-    def __init__(
-        self, era: str, office: list[str], url: str | None = None, command: list[str] | None = None
-    ) -> None:
-        self.era = era
-        self.office = office
-        self.url = url
-        self.command = command
-        self.name = f"{'HTTP' if url else 'stdio'}, {era}"
-
-    @contextlib.asynccontextmanager
-    async def connect(self, person: Person | None = None) -> AsyncIterator[Client]:
-        """A client; without a person it declares that it cannot ask questions."""
-        async with contextlib.AsyncExitStack() as stack:
-            if self.url:
-                token = os.environ.get("EVENTOS_TOKEN")
-                headers = {"Authorization": f"Bearer {token}"} if token else {}
-                http = await stack.enter_async_context(create_mcp_http_client(headers))
-                server = streamable_http_client(self.url, http_client=http)
-            else:
-                # The client passes on only a few harmless variables unless told otherwise.
-                server = StdioServerParameters(
-                    command=self.command[0], args=self.command[1:], env=dict(os.environ)
-                )
-            client = await stack.enter_async_context(
-                Client(
-                    server,
-                    mode=MODES[self.era],
-                    read_timeout_seconds=PATIENCE,
-                    elicitation_callback=person.asked if person else None,
-                )
-            )
-            must(client.protocol_version == self.era, f"got the era {client.protocol_version}")
-            yield client
-
-
-def must(truth: object, otherwise: str) -> None:
-    if not truth:
-        raise Failed(otherwise)
-
-
-def text_of(result: types.CallToolResult) -> str:
-    return "\n".join(part.text for part in result.content if isinstance(part, types.TextContent))
-
-
-async def call(client: Client, tool: str, /, **arguments: object) -> dict:
-    """The structured content of a call that must succeed."""
-    result = await client.call_tool(tool, arguments)
-    must(not result.is_error, f"{tool}: {text_of(result)}")
-    must(isinstance(result.structured_content, dict), f"{tool} returned no structured content")
-    return result.structured_content
-
-
-async def refused(client: Client, tool: str, /, **arguments: object) -> str:
-    """What a call that must fail says to the model."""
-    result = await client.call_tool(tool, arguments)
-    must(result.is_error, f"{tool} was not refused: {text_of(result)}")
-    return text_of(result)
-
-
-class Telling:
-    """Counts the steps and prints them."""
-
-    def __init__(self) -> None:
-        self.passed = 0
-        self.failed = 0
-
-    async def step(self, name: str, does: Callable[[], Awaitable[None]]) -> None:
-        started = time.monotonic()
-        try:
-            await asyncio.wait_for(does(), timeout=4 * PATIENCE)
-        except BaseException as error:  # noqa: BLE001 - a group of errors is one failed step
-            if isinstance(error, KeyboardInterrupt | SystemExit):
-                raise
-            self.failed += 1
-            print(f"FAILED  {name}: {reason(error)}", flush=True)
-        else:
-            self.passed += 1
-            print(f"ok      {name} ({time.monotonic() - started:.1f} s)", flush=True)
-
-    def finish(self) -> int:
-        print(f"{self.passed} passed, {self.failed} failed")
-        return 0 if self.passed and not self.failed else 1
-
-
-def reason(error: BaseException) -> str:
-    """The innermost errors; the client wraps them in groups."""
-    if isinstance(error, BaseExceptionGroup):
-        return "; ".join(reason(inner) for inner in error.exceptions)
-    return f"{type(error).__name__}: {error}"
+from client import MODERN, MODES, Failed, Person, Server, Teller, Telling, call, must, refused, text_of
+from selling import Seller
 
 
 async def tell_self(server: Server, telling: Telling) -> None:
@@ -200,20 +71,16 @@ async def tell_organizer(server: Server, telling: Telling) -> None:
     """An organizer's whole story, from an empty hall to the money in the till. Names carry a mark, so that it
     can be told again on the same data."""
     await Organizer(server, secrets.token_hex(4)).tell(telling)
+    await Seller(server, secrets.token_hex(4)).tell(telling)
 
 
-# What every refusal ends in, for programs; a sentence that says what to do stands before it.
-MACHINE = re.compile(r'^\{"code":"([a-z_]+)","kind":"[a-z_]+"(,"field":"[^"]*")?\}$')
-
-
-class Organizer:
+class Organizer(Teller):
     """One telling: who, where, and what has come of it so far."""
 
     def __init__(self, server: Server, mark: str) -> None:
-        self.server = server
+        super().__init__(server, mark)
         self.venue = f"Town Hall {mark}"
         self.title = f"Spring Gala {mark}"
-        self.mark = mark
         self.event = ""
         self.orders: list[str] = []
 
@@ -222,6 +89,7 @@ class Organizer:
             self.looks_around,
             self.plans,
             self.prices,
+            self.taxes,
             self.publishes,
             self.sells,
             self.opens_the_door,
@@ -235,11 +103,13 @@ class Organizer:
             self.moves,
             self.reminds,
             self.writes_to_all,
+            self.serves_those_who_wait,
             self.reads_resources,
             self.errs_when_creating,
             self.errs_when_copying,
             self.errs_with_series,
             self.errs_with_prices,
+            self.errs_with_taxes,
             self.errs_when_holding,
             self.errs_with_tiers,
             self.errs_when_publishing,
@@ -247,41 +117,11 @@ class Organizer:
             self.errs_when_looking_for_orders,
             self.errs_when_moving,
             self.errs_when_writing,
+            self.errs_with_the_waiting_list,
             self.errs_at_the_door,
             self.errs_with_reports,
         ):
             await telling.step(f"{step.__name__} ({self.server.name})", step)
-
-    async def refuses(self, client: Client, tool: str, code: str, /, **arguments: object) -> None:
-        """A call that must be refused with a code, what happened, and what to do next."""
-        said = (await refused(client, tool, **arguments)).splitlines()
-        machine = MACHINE.match(said[-1])
-        must(machine, f"{tool}: the last line is not for programs: {said[-1]}")
-        must(machine[1] == code, f"{tool} refused with {machine[1]}, not {code}: {said[0]}")
-        must(len(said) >= 3, f"{tool} does not say what to do next: {said}")
-
-    async def searched(self, client: Client, door: str, tool: str, /, **arguments: object) -> dict:
-        return await call(client, door, tool=tool, arguments=arguments)
-
-    async def approved(self, client: Client, tool: str, /, **arguments: object) -> dict:
-        """Calls what a person must decide about, lets the person in the office approve it, and waits until it is done."""
-        asked = await call(client, tool, **arguments)
-        must("approval" in asked, f"{tool} asked nobody: {asked}")
-        approval = asked["approval"]["id"]
-        must(asked["approval"]["status"] == "pending" and asked["approval"]["preview"], str(asked))
-        must("token" not in str(asked).lower() and "http" not in str(asked), f"the model holds a way to decide: {asked}")
-        # No tool decides, listed or not.
-        found = await call(client, "search_tools", query="approve reject decide approval")
-        names = [found_tool["name"] for found_tool in found["tools"]]
-        must("get_approval" in names and "decide_approval" not in names, str(names))
-        await refused(client, "run_write_tool", tool="decide_approval", arguments={"approval": approval, "decision": "approve"})
-        said = await asyncio.to_thread(
-            subprocess.run, [*self.server.office, approval], capture_output=True, text=True, timeout=PATIENCE
-        )
-        must(said.returncode == 0, f"the office: {said.stdout}{said.stderr}")
-        done = await self.searched(client, "run_read_tool", "get_approval", approval=approval)
-        must(done["status"] == "done", str(done))
-        return done
 
     # The day.
 
@@ -340,6 +180,22 @@ class Organizer:
                 must(not shared["warnings"], f"160 tickets for 200 places: {shared['warnings']}")
             must(shared["ticket_type"]["availability"]["left"] == 150, str(shared["ticket_type"]))
 
+    async def taxes(self) -> None:  # 4, 25
+        async with self.server.connect() as client:
+            rule = {"name": f"VAT {self.mark}", "rate": "19"}
+            saved = await self.searched(client, "run_write_tool", "save_tax_rule", **rule)
+            must(saved["rate"] == "19", str(saved))
+            regular = {"event": self.event, "ticket_type": "Regular", "tax_rule": rule["name"]}
+            set_ = await self.searched(client, "run_write_tool", "set_ticket_type_tax", **regular)
+            must(set_["price"]["amount"] == 2500, f"tax is in the price: {set_}")
+            seller = {"legal_name": "Gala GmbH", "address": "Markt 1, Leipzig", "tax_id": "DE123456789", "is_on": True}
+            await self.searched(client, "run_write_tool", "update_invoicing", **seller)
+
+    async def invoices(self, client: Client, order: str) -> list[dict]:
+        """The documents of an order, oldest first."""
+        listed = await self.searched(client, "run_read_tool", "list_invoices", order=order)
+        return listed["items"][::-1]
+
     async def publishes(self) -> None:
         async with self.server.connect() as client:
             event = await call(client, "get_event", event=self.event)
@@ -380,6 +236,8 @@ class Organizer:
                     client, "confirm_payment", order=number, amount={"amount": 5000, "currency": "EUR"}
                 )
                 must(paid["order"]["status"] == "paid", str(paid["order"]))
+            issued = await self.invoices(client, self.orders[0])
+            must([(one["kind"], one["tax"]["amount"]) for one in issued] == [("invoice", 798)], str(issued))
             # What a buyer wrote is wrapped, and said to be theirs.
             result = await client.call_tool("get_order", {"order": self.orders[0]})
             must("<untrusted-" in text_of(result), text_of(result))
@@ -432,6 +290,9 @@ class Organizer:
             must(not person.questions, f"asked in the conversation too: {person.questions}")
             order = await call(client, "get_order", order=self.orders[1])
             must(order["status"] == "cancelled", str(order))
+            issued = await self.invoices(client, self.orders[1])
+            must([one["kind"] for one in issued] == ["invoice", "credit_note"], str(issued))
+            must(issued[1]["of_invoice"] == issued[0]["number"] and issued[1]["gross"]["amount"] == 5000, str(issued))
 
     async def confirms_by_token(self) -> None:
         async with self.server.connect() as client:
@@ -520,6 +381,63 @@ class Organizer:
                 everyone = trial["recipient_count"]
                 must(counts == ((0, everyone) if repeated else (everyone, 0)), f"repeated: {repeated}: {sent}")
 
+    async def full_house(self, client: Client, name: str) -> tuple[str, list[str]]:
+        """An event of four places, all held one by one: its id, and the holds."""
+        made = await call(client, "create_event", title=f"{name} {self.mark}", starts="2035-05-04T19:00", venue=self.venue)
+        event = made["event"]["id"]
+        price = {"amount": 2500, "currency": "EUR"}
+        await call(client, "save_ticket_type", event=event, name="Regular", price=price, quantity=4)
+        await call(client, "publish_event", event=event)
+        items = [{"ticket_type": "Regular", "quantity": 1}]
+        held = [await self.searched(client, "run_write_tool", "hold_tickets", event=event, items=items) for _ in range(4)]
+        return event, [hold["id"] for hold in held]
+
+    async def waits(self, client: Client, event: str, name: str, quantity: int = 1) -> dict:
+        email = f"{name.lower()}.{self.mark}@example.org"
+        return await self.searched(
+            client, "run_write_tool", "join_waitlist", event=event, ticket_type="Regular", quantity=quantity, name=name, email=email
+        )
+
+    async def serves_those_who_wait(self) -> None:  # 21
+        async with self.server.connect() as client:
+            found = await call(client, "search_tools", query="waiting list offer places")
+            must("offer_places" in [tool["name"] for tool in found["tools"]], str(found))
+            event, holds = await self.full_house(client, "Tiny Gala")
+            group = (await self.waits(client, event, "Gina", 4))["entry"]["id"]
+            single = (await self.waits(client, event, "Flo"))["entry"]["id"]
+            for hold in holds[:1]:
+                await self.searched(client, "run_write_tool", "release_hold", hold=hold)
+            # The server serves them by itself when it can; whoever asks is shown the same, before or afterwards.
+            trial = await self.searched(client, "run_write_tool", "offer_places", event=event, dry_run=True)
+            done = await self.searched(client, "run_write_tool", "offer_places", event=event)
+            listed = await self.searched(client, "run_read_tool", "list_waitlist", event=event)
+            first, second = listed["items"]
+            must((first["id"], first["status"], first["passed_over"]) == (group, "waiting", 1), str(listed))
+            must((second["id"], second["status"]) == (single, "offered"), str(listed))
+            for offer in trial["offers"] + done["offers"]:
+                must(offer["entry"] == single and offer["until_local"], f"the wrong one was served: {offer}")
+            must(second["offer"]["until"] and second["offer"]["total"]["amount"] == 2500, str(second))
+            # Nobody who comes now gets what is kept for those who wait.
+            for hold in holds[1:3]:
+                await self.searched(client, "run_write_tool", "release_hold", hold=hold)
+            items = [{"ticket_type": "Regular", "quantity": 1}]
+            await self.refuses(
+                client, "run_write_tool", "sold_out", tool="hold_tickets", arguments={"event": event, "items": items}
+            )
+            raised = await self.searched(
+                client, "run_write_tool", "save_waitlist_entry", entry=group, priority=1
+            )
+            must(raised["priority"] == 1, str(raised))
+            await self.searched(client, "run_write_tool", "release_hold", hold=holds[3])
+            await self.searched(client, "run_write_tool", "leave_waitlist", entry=single)
+            await self.searched(client, "run_write_tool", "offer_places", event=event)
+            entry = await self.searched(client, "run_read_tool", "get_waitlist_entry", entry=group)
+            must(entry["status"] == "offered" and entry["offer"]["total"]["amount"] == 10000, str(entry))
+            buyer = {"name": "Gina Group", "email": f"gina.{self.mark}@example.org"}
+            await call(client, "place_order", event=event, hold=entry["offer"]["hold_id"], buyer=buyer)
+            entry = await self.searched(client, "run_read_tool", "get_waitlist_entry", entry=group)
+            must(entry["status"] == "bought" and entry["order_id"], str(entry))
+
     async def reads_resources(self) -> None:
         async with self.server.connect() as client:
             for uri in (f"event://{self.event}", f"report://{self.event}/sales", f"order://{self.orders[0]}"):
@@ -600,6 +518,25 @@ class Organizer:
             await self.refuses(
                 client, "save_ticket_type", "below_taken", event=self.event, ticket_type="Regular", quantity=1
             )
+
+    async def errs_with_taxes(self) -> None:  # 4
+        async with self.server.connect() as client:
+            guests = {"event": self.event, "name": f"Guests {self.mark}", "quantity": 5}
+            await call(client, "save_ticket_type", price={"amount": 0, "currency": "EUR"}, **guests)
+            rule = f"VAT {self.mark}"
+            regular = {"event": self.event, "ticket_type": "Regular"}
+            for tool, arguments, code in (
+                ("save_tax_rule", {"name": "Odd", "rate": "-19"}, "invalid_input"),
+                ("save_tax_rule", {"name": "Odd", "rate": 1900}, "invalid_input"),
+                ("save_tax_rule", {"name": "Odd", "rate": "19 %"}, "invalid_input"),
+                ("save_tax_rule", {"name": rule, "rate": "7"}, "name_taken"),
+                ("set_ticket_type_tax", regular | {"tax_rule": "Window tax"}, "not_found"),
+                ("set_ticket_type_tax", regular | {"ticket_type": guests["name"], "tax_rule": rule}, "free_has_no_tax"),
+                ("save_tax_settings", {"event": self.event, "prices": "added"}, "taxation_frozen"),
+                ("save_fee", {"event": self.event, "name": "Nothing", "amount": {"amount": 0, "currency": "EUR"}}, "fee_not_positive"),
+                ("issue_invoice", {"order": self.orders[0]}, "invoiced_already"),
+            ):
+                await self.refuses(client, "run_write_tool", code, tool=tool, arguments=arguments)
 
     async def errs_when_holding(self) -> None:
         async with self.server.connect() as client:
@@ -699,6 +636,67 @@ class Organizer:
             ):
                 arguments = {"tool": "send_message", "arguments": words | change}
                 await self.refuses(client, "run_write_tool", code, **arguments)
+
+    async def errs_with_the_waiting_list(self) -> None:  # 21
+        person = Person({"confirm": True})
+        async with self.server.connect(person) as client:
+            event, holds = await self.full_house(client, "Small Gala")
+            wish = {"event": event, "ticket_type": "Regular", "quantity": 1, "name": "Jo", "email": f"jo.{self.mark}@example.org"}
+            for change, code in (
+                ({"event": f"Nothing {self.mark}"}, "not_found"),
+                ({"event": self.event}, "not_sold_out"),
+                ({"ticket_type": "Regulr"}, "not_found"),
+                ({"quantity": 5}, "waitlist_quantity"),
+                ({"email": "jo at example"}, "invalid_input"),
+            ):
+                arguments = {"tool": "join_waitlist", "arguments": wish | change}
+                await self.refuses(client, "run_write_tool", code, **arguments)
+            first = await self.waits(client, event, "Ina", 4)
+            again = await self.waits(client, event, "Ina", 2)
+            must(again["was_on_it_already"] and again["entry"]["id"] == first["entry"]["id"], str(again))
+            must(again["entry"]["quantity"] == 4, f"a repeat changed the entry: {again}")
+            for arguments, code in (
+                ({"event": f"Nothing {self.mark}"}, "not_found"),
+                ({"event": event, "ticket_type": "Balcony"}, "not_found"),
+                ({"event": event, "hours": 0}, "offer_hours"),
+                ({"ticket_type": "Regular"}, "ticket_type_without_event"),
+            ):
+                await self.refuses(client, "run_write_tool", code, tool="offer_places", arguments=arguments)
+            entry = {"entry": first["entry"]["id"]}
+            await self.refuses(
+                client, "run_write_tool", "waitlist_priority", tool="save_waitlist_entry", arguments=entry | {"priority": 101}
+            )
+            await self.refuses(client, "run_read_tool", "not_found", tool="get_waitlist_entry", arguments={"entry": f"wte_{'0' * 32}"})
+            # A group of four, and three are free: nobody is served, and nobody else may have them.
+            for hold in holds[:3]:
+                await self.searched(client, "run_write_tool", "release_hold", hold=hold)
+            served = await self.searched(client, "run_write_tool", "offer_places", event=event)
+            must(served["offers"] == [] and served["waiting_count"] == 1, str(served))
+            await self.searched(client, "run_write_tool", "release_hold", hold=holds[3])
+            await self.searched(client, "run_write_tool", "offer_places", event=event)
+            offered = await self.searched(client, "run_read_tool", "get_waitlist_entry", **entry)
+            must(offered["status"] == "offered", str(offered))
+            # An offer that has ended is ordered by nobody.
+            hold = {"hold": offered["offer"]["hold_id"]}
+            await self.refuses(client, "run_write_tool", "hold_extended_already", tool="extend_hold", arguments=hold)
+            await self.searched(client, "run_write_tool", "release_hold", **hold)
+            buyer = {"name": "Ina", "email": f"ina.{self.mark}@example.org"}
+            await self.refuses(client, "place_order", "hold_ended", event=event, buyer=buyer, **hold)
+            lapsed = await self.searched(client, "run_read_tool", "get_waitlist_entry", **entry)
+            must(lapsed["status"] == "lapsed", str(lapsed))
+            await self.refuses(
+                client, "run_write_tool", "not_waiting", tool="save_waitlist_entry", arguments=entry | {"priority": 1}
+            )
+            # What was taken off the list of ticket types is offered to nobody, and that is said.
+            items = [{"ticket_type": "Regular", "quantity": 4}]
+            await self.searched(client, "run_write_tool", "hold_tickets", event=event, items=items)
+            await self.waits(client, event, "Kim")
+            await self.searched(client, "run_write_tool", "archive_ticket_type", event=event, ticket_type="Regular")
+            served = await self.searched(client, "run_write_tool", "offer_places", event=event)
+            must("archived" in served["not_served"][0]["why"], str(served))
+            await self.refuses(
+                client, "run_write_tool", "not_found", tool="offer_places", arguments={"event": event, "ticket_type": "Regular"}
+            )
 
     async def errs_at_the_door(self) -> None:  # 22
         async with self.server.connect() as client:

@@ -19,6 +19,7 @@ import json
 import os
 import random
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -29,7 +30,7 @@ from email import message_from_bytes
 from email.policy import SMTP
 from pathlib import Path
 
-from story import MODERN, Failed, Person, Server, Telling, call, must, refused
+from client import MODERN, Failed, Person, Server, Telling, call, must, refused
 
 # What a killed worker held is taken up by another after half a minute at most.
 PATIENCE = 75.0
@@ -353,7 +354,8 @@ async def main() -> int:
     options = parser.parse_args()
     print(f"seed {options.seed}")
     telling = Telling()
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)  # Root's PostgreSQL runs as another account, and has to get in.
         program = Program(options.program, Path(folder), options.smtp)
         post = Post(options.api)
         try:
@@ -363,7 +365,7 @@ async def main() -> int:
             program.child.kill()
             program.log.close()
             log = Path(folder) / "serve.log"
-            log.replace(Path(options.folder) / "serve.log")
+            shutil.copy(log, Path(options.folder) / "serve.log")
         mails = post.mails()
         repeats = len(mails) - len({mail["Message-ID"] for mail in mails})
         print(f"{program.kills} kills, {len(mails)} mails, {repeats} of them handed over twice")

@@ -143,10 +143,14 @@ ids! {
     CheckInId "chk" "a check-in";
     /// Names a show.
     EventId "evt" "an event";
+    /// Names a fee that is charged beside tickets.
+    FeeId "fee" "a fee";
     /// Names places set aside while somebody buys.
     HoldId "hld" "a hold";
     /// Names one line of a hold.
     HoldItemId "hit" "a line of a hold";
+    /// Names an invoice or a credit note.
+    InvoiceId "inv" "an invoice";
     /// Names one message to one person.
     MessageId "msg" "a message";
     /// Names an organization's own template of a message.
@@ -165,12 +169,22 @@ ids! {
     PromoCodeId "prm" "a promo code";
     /// Names money given back.
     RefundId "ref" "a refund";
+    /// Names who has a seat.
+    SeatClaimId "scl" "a seat claim";
+    /// Names a seat.
+    SeatId "sea" "a seat";
+    /// Names a map of a venue's seats.
+    SeatMapId "smp" "a seat map";
+    /// Names a part of a seat map.
+    SeatSectionId "sec" "a section of a seat map";
     /// Names a repeating event.
     SeriesId "ser" "a series";
     /// Names an address that gets no mail.
     SuppressionId "sup" "a suppression";
     /// Names what somebody answered after an event.
     SurveyResponseId "srv" "a survey response";
+    /// Names a rate of tax.
+    TaxRuleId "tax" "a tax rule";
     /// Names one right of admission.
     TicketId "tkt" "a ticket";
     /// Names what is on sale.
@@ -179,6 +193,8 @@ ids! {
     UserId "usr" "a user";
     /// Names a place.
     VenueId "ven" "a venue";
+    /// Names somebody's place on a waiting list.
+    WaitlistEntryId "wte" "an entry of a waiting list";
     /// Names one change told to one endpoint.
     WebhookDeliveryId "whd" "a webhook delivery";
     /// Names a program outside that is told of changes.

@@ -16,6 +16,7 @@ pub mod money;
 pub mod page;
 pub mod permission;
 pub mod reference;
+pub mod tax;
 pub mod text;
 pub mod time;
 
@@ -29,5 +30,6 @@ pub use money::{Currency, Money};
 pub use page::{Cursor, Page, PageRequest};
 pub use permission::{Permission, Permissions};
 pub use reference::Reference;
+pub use tax::{PriceTax, TaxRate, TaxRounding, Taxable, Taxed};
 pub use text::{EmailAddress, LongText, Name, Patch, Untrusted};
 pub use time::{LocalTime, Timestamp, Zone};

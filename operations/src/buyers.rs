@@ -5,6 +5,7 @@
 
 use domain::{
     Actor, Cx, EventId, HoldId, OrderId, OrganizationId, Permission, Permissions, Timestamp,
+    WaitlistEntryId,
 };
 use uuid::Uuid;
 
@@ -95,6 +96,54 @@ impl OrderPages {
     }
 }
 
+const WAITLIST_PURPOSE: &str = "eventos waitlist v1";
+
+/// One entry of a waiting list as whoever waits reaches it: they see what is offered, take it, or leave the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitlistLink {
+    /// Whose list it is.
+    pub organization_id: OrganizationId,
+    /// The entry.
+    pub entry_id: WaitlistEntryId,
+}
+
+/// Makes the links under which people reach their entries, and opens them.
+#[derive(Clone)]
+pub struct WaitlistPages {
+    url: String,
+    key: [u8; 32],
+}
+
+impl WaitlistPages {
+    /// The pages of a server that people reach under an address, with the server's own key.
+    pub fn new(url: &str, key: [u8; 32]) -> Self {
+        Self {
+            url: url.trim_end_matches('/').to_owned(),
+            key,
+        }
+    }
+
+    /// The address of an entry's page.
+    pub fn url(&self, link: &WaitlistLink) -> String {
+        let ids = [
+            Uuid::from(link.organization_id).into_bytes(),
+            Uuid::from(link.entry_id).into_bytes(),
+        ];
+        let token = signed::seal(&self.key, WAITLIST_PURPOSE, &ids.concat());
+        format!("{}/waitlist/{token}", self.url)
+    }
+
+    /// The entry of a link that was made here; the token is the last part of its path.
+    pub fn open(&self, token: &str) -> Option<WaitlistLink> {
+        let bytes: [u8; 32] = signed::open(&self.key, WAITLIST_PURPOSE, token)?;
+        let id = |place: usize| Uuid::from_slice(&bytes[16 * place..16 * (place + 1)]).ok();
+        Some(WaitlistLink {
+            organization_id: id(0)?.into(),
+            entry_id: id(1)?.into(),
+        })
+    }
+}
+
 /// The context of one request of a buyer: with the permissions that this very request needs, and no others.
 pub fn context(
     organization_id: OrganizationId,
@@ -105,7 +154,8 @@ pub fn context(
     Cx::new(organization_id, Actor::Buyer, permissions).with_now(now)
 }
 
-fn is_buyer(cx: &Cx) -> bool {
+/// Whether somebody who buys asks.
+pub(crate) fn is_buyer(cx: &Cx) -> bool {
     cx.actor == Actor::Buyer
 }
 
@@ -194,6 +244,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_entry_opens_with_its_own_link_only() {
+        let link = WaitlistLink {
+            organization_id: Uuid::from_u128(1).into(),
+            entry_id: Uuid::from_u128(2).into(),
+        };
+        let pages = WaitlistPages::new("https://tickets.example.org/", [7; 32]);
+        let url = pages.url(&link);
+        let token = url
+            .strip_prefix("https://tickets.example.org/waitlist/")
+            .unwrap();
+        assert_eq!(pages.open(token), Some(link));
+        assert_eq!(WaitlistPages::new("", [8; 32]).open(token), None);
+        // Nor does it open an order, whose link looks alike.
+        assert_eq!(OrderPages::new("", [7; 32]).open(token), None);
+    }
+
     #[tokio::test]
     async fn a_buyer_sees_and_gets_nothing_hidden() {
         let scene = Scene::new().await;
@@ -216,6 +283,8 @@ mod tests {
             let item = PickedItem {
                 ticket_type: wanted.clone(),
                 quantity: 1,
+                seats: Vec::new(),
+                accessible: 0,
             };
             let hold = HoldTickets {
                 event: event.id.into(),

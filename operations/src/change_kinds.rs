@@ -18,6 +18,10 @@ pub const KINDS: &[(&str, &str)] = &[
     ("check_in.admitted", "A ticket's holder was let in."),
     ("check_in.refused", "A scan at the door was refused."),
     ("check_in.undone", "A check-in was taken back."),
+    (
+        "credit_note.issued",
+        "An invoice was taken back, or a part of it.",
+    ),
     ("event.archived", "An event was put away."),
     ("event.cancelled", "An event will not take place."),
     (
@@ -25,11 +29,24 @@ pub const KINDS: &[(&str, &str)] = &[
         "An event was created, from nothing or as a copy.",
     ),
     ("event.published", "An event went on sale."),
+    (
+        "event.seating_set",
+        "An event got a seat map, or sells other sections of it, or has no reserved seats any more.",
+    ),
     ("event.unpublished", "An event became a draft again."),
     (
         "event.updated",
         "An event's details changed, such as its time or venue.",
     ),
+    (
+        "event_refund.finished",
+        "All orders of a cancelled event are called off.",
+    ),
+    (
+        "event_refund.started",
+        "All orders of a cancelled event are to be called off and refunded.",
+    ),
+    ("fee.saved", "A fee was added, changed or put away."),
     (
         "hold.expired",
         "Places that were held were not ordered in time, and are free again.",
@@ -40,6 +57,18 @@ pub const KINDS: &[(&str, &str)] = &[
         "Places were set aside for somebody who buys.",
     ),
     ("hold.released", "Places that were held were given back."),
+    (
+        "invoice.issued",
+        "An invoice was issued for an order that was paid.",
+    ),
+    (
+        "invoice_address.saved",
+        "Whom an order's invoice is made out to was said.",
+    ),
+    (
+        "invoicing.updated",
+        "How the organization issues invoices changed.",
+    ),
     ("member.removed", "A person left the team."),
     (
         "member.saved",
@@ -58,6 +87,18 @@ pub const KINDS: &[(&str, &str)] = &[
         "An order was paid, or needed no payment, and its tickets were issued.",
     ),
     ("order.placed", "An order was placed."),
+    (
+        "order.reactivated",
+        "An order that was cancelled, or ran out, counts again.",
+    ),
+    (
+        "order.tickets_cancelled",
+        "Some tickets of an order were called off.",
+    ),
+    (
+        "order.tickets_swapped",
+        "Tickets of an order became tickets of another type.",
+    ),
     ("organization.created", "The organization was founded."),
     (
         "organization.updated",
@@ -105,6 +146,11 @@ pub const KINDS: &[(&str, &str)] = &[
         "refund.requested",
         "Money of an order is given back, by the payment provider or by the organizer.",
     ),
+    ("seat_map.saved", "A seat map was drawn or renamed."),
+    (
+        "seats.blocked",
+        "Seats of an event were kept out of the sale, or let into it again.",
+    ),
     ("series.created", "An event became a series of dates."),
     ("suppression.removed", "An address gets mail again."),
     ("suppression.saved", "An address gets no more mail."),
@@ -112,11 +158,24 @@ pub const KINDS: &[(&str, &str)] = &[
         "survey.answered",
         "Somebody said how an event was, or changed what they had said.",
     ),
+    (
+        "tax_rule.saved",
+        "A tax rule was added, changed or put away.",
+    ),
+    ("tax_settings.saved", "Tax is charged in another way."),
     ("ticket.voided", "A ticket no longer admits anybody."),
+    (
+        "ticket_type.add_on_set",
+        "A ticket type is only sold together with others from now on, or by itself.",
+    ),
     ("ticket_type.archived", "A ticket type is no longer sold."),
     (
         "ticket_type.created",
         "A ticket type was added to an event.",
+    ),
+    (
+        "ticket_type.tiers_set",
+        "Ticket types are sold one after the other from now on.",
     ),
     (
         "ticket_type.updated",
@@ -127,6 +186,26 @@ pub const KINDS: &[(&str, &str)] = &[
     ("venue.archived", "A venue was put away."),
     ("venue.created", "A venue was added."),
     ("venue.updated", "A venue's details changed."),
+    (
+        "waitlist.joined",
+        "Somebody waits for a ticket type that is sold out.",
+    ),
+    (
+        "waitlist.lapsed",
+        "Somebody who waited did not take what was offered in time.",
+    ),
+    (
+        "waitlist.left",
+        "Somebody does not wait any more; what was offered to them is free.",
+    ),
+    (
+        "waitlist.moved",
+        "An organizer gave somebody who waits another priority.",
+    ),
+    (
+        "waitlist.offered",
+        "Places are held for somebody who waited.",
+    ),
     (
         "webhook_delivery.replayed",
         "A delivery is to be made again.",

@@ -1,8 +1,9 @@
 //! Everything EventOS can do, as operations over PostgreSQL. Surfaces call [`App::run`] and nothing else.
 //!
 //! Subjects, lowest first; a subject uses only those above it in this list, and only what their `mod.rs` exports:
-//! [`organizations`], [`tokens`], [`audit`], [`venues`], [`inventory`], [`events`], [`ticket_types`],
-//! [`promo_codes`], [`holds`], [`tickets`], [`orders`], [`check_ins`], [`surveys`], [`messages`], [`reports`], [`privacy`], [`lifecycle`],
+//! [`organizations`], [`tokens`], [`audit`], [`venues`], [`inventory`], [`events`], [`taxes`], [`ticket_types`],
+//! [`promo_codes`], [`seats`], [`holds`], [`tickets`], [`orders`], [`check_ins`], [`surveys`], [`messages`], [`waitlist`],
+//! [`reports`], [`privacy`], [`lifecycle`],
 //! [`approvals`], [`workflows`], [`workflow_runs`].
 #![warn(missing_docs)]
 
@@ -38,12 +39,15 @@ pub mod organizations;
 pub mod privacy;
 pub mod promo_codes;
 pub mod reports;
+pub mod seats;
 pub mod surveys;
+pub mod taxes;
 pub mod ticket_types;
 pub mod tickets;
 mod together;
 pub mod tokens;
 pub mod venues;
+pub mod waitlist;
 pub mod workflow_runs;
 pub mod workflows;
 

@@ -21,6 +21,8 @@ use crate::{
     inventory::{self, Moves, Shortage, UseStep, Uses},
     lookup::LookupError,
     promo_codes::{self, PromoCodeError, Usable},
+    seats::SeatError,
+    taxes::{self, Pricing},
     ticket_types::{self, AppliedCode, Basket, BasketError, Left, Offer, Pick},
 };
 
@@ -36,6 +38,7 @@ pub(crate) trait Together: Clone + Send + Sync + 'static {
         + From<LookupError>
         + From<BasketError>
         + From<PromoCodeError>
+        + From<SeatError>
         + Send
         + 'static;
     /// What is to be written for one that is not refused.
@@ -70,6 +73,14 @@ pub(crate) trait Together: Clone + Send + Sync + 'static {
         new: &[(&Cx, &Self::New)],
     ) -> impl Future<Output = sqlx::Result<bool>> + Send;
 
+    /// Takes the seats of what was written, where there are any. Only for one at a time: see [`together`].
+    fn take_seats(
+        conn: &mut PgConnection,
+        cx: &Cx,
+        offers: &[Offer],
+        new: &mut Self::New,
+    ) -> impl Future<Output = Result<(), SeatError>> + Send;
+
     /// Makes up anew what was taken.
     fn renew(new: &mut Self::New, cx: &Cx);
 
@@ -97,6 +108,7 @@ pub(crate) trait Together: Clone + Send + Sync + 'static {
 pub(crate) struct Sale<'a, L> {
     pub(crate) event: &'a Event,
     pub(crate) offers: &'a [Offer],
+    pub(crate) pricing: Pricing,
     pub(crate) locked: L,
     pub(crate) left: Left<'a>,
     pub(crate) codes: Usable,
@@ -113,7 +125,13 @@ impl<L> Sale<'_, L> {
         ticket_types::on_sale(self.event)?;
         let terms = promo_code.map(|given| self.codes.terms(cx, given));
         let terms = terms.transpose()?;
-        let basket = Basket::fill(cx, self.event, self.offers, picks, terms.as_ref())?;
+        let basket = Basket::fill(
+            cx,
+            self.event,
+            (&self.left, &self.pricing),
+            picks,
+            terms.as_ref(),
+        )?;
         if let Some(terms) = &terms {
             promo_codes::check_applies(terms, &basket)?;
         }
@@ -123,6 +141,25 @@ impl<L> Sale<'_, L> {
         }
         Ok(basket)
     }
+}
+
+/// The guards of those who wait, which a test may take away: that they are thought of, and once more at the end.
+pub(crate) const WAITLIST: &str = "waitlist";
+pub(crate) const LOOK_AGAIN: &str = "waitlist.again";
+
+/// What is on sale, and how much of it is waited for.
+async fn offers(
+    conn: &mut PgConnection,
+    event_id: EventId,
+    is_fair: bool,
+) -> sqlx::Result<Vec<Offer>> {
+    let mut offers = ticket_types::offers(conn, event_id).await?;
+    if !is_fair {
+        for offer in &mut offers {
+            offer.waited_for = 0;
+        }
+    }
+    Ok(offers)
 }
 
 /// What one is answered.
@@ -292,16 +329,18 @@ async fn alone<R: Together>(app: &App, cx: &Cx, event: EventId, wanted: &R) -> O
     let mut tx = app.store().write(cx).await?;
     // Shared until the commit: neither the event's state nor a price or a pool can change meanwhile.
     let event = events::share(tx.conn(), cx, &event.into()).await?;
-    let offers = ticket_types::offers(tx.conn(), event.id).await?;
+    let is_fair = !tx.lacks(WAITLIST);
+    let offers = offers(tx.conn(), event.id, is_fair).await?;
     let mut sale = Sale {
         event: &event,
         offers: &offers,
+        pricing: taxes::pricing(tx.conn(), event.id).await?,
         locked: R::lock(tx.conn(), &[wanted]).await?,
-        left: Left::of(&offers),
+        left: Left::of(cx, &event, &offers),
         codes: Usable::read(tx.conn(), event.id, wanted.promo_code().into_iter()).await?,
     };
     let new = wanted.prepare(app, cx, &mut sale)?;
-    let new = carry_out::<R>(&mut tx, &offers, new).await?;
+    let new = carry_out::<R>(&mut tx, &event, &offers, new).await?;
     let answer = R::answer(cx, &new);
     Ok(tx.commit_all(R::changes(&new), answer).await?)
 }
@@ -310,6 +349,7 @@ async fn alone<R: Together>(app: &App, cx: &Cx, event: EventId, wanted: &R) -> O
 /// transaction.
 pub(crate) async fn carry_out<R: Together>(
     tx: &mut WriteTx<'_>,
+    event: &Event,
     offers: &[Offer],
     mut new: R::New,
 ) -> Result<R::New, R::Error> {
@@ -324,13 +364,18 @@ pub(crate) async fn carry_out<R: Together>(
         }
         R::renew(&mut new, cx);
     }
+    if offers.iter().any(|offer| offer.is_seated) {
+        R::take_seats(tx.conn(), cx, offers, &mut new).await?;
+    }
     if let Some((step, applied)) = R::uses(&new) {
         let uses = Uses::of(step, Some(applied.id));
         let counted = inventory::move_uses(tx.conn(), &uses).await?;
         counted.map_err(|_| PromoCodeError::UsedUp(applied.code.clone()))?;
     }
     let moves = R::moves(tx.conn(), offers, &[(cx, &new)]).await?;
-    match inventory::move_places(tx.conn(), &moves).await? {
+    let is_sure = tx.lacks(LOOK_AGAIN);
+    let sale = (event, offers);
+    match ticket_types::move_places(tx.conn(), cx, sale, &moves, is_sure).await? {
         Ok(()) => Ok(new),
         Err(shortage) => Err(R::refusal(&new, offers, shortage)),
     }
@@ -344,14 +389,20 @@ async fn together<R: Together>(
 ) -> Result<Vec<Outcome<R>>, Apart> {
     let mut tx = app.store().write_together(&waiting[0].cx).await?;
     let event = share(tx.conn(), waiting, event).await?;
-    let offers = ticket_types::offers(tx.conn(), event.id).await?;
+    let is_fair = !tx.lacks(WAITLIST);
+    let offers = offers(tx.conn(), event.id, is_fair).await?;
+    // Who gets which seat depends on who came before: in one transaction a refusal would undo what others were given.
+    if offers.iter().any(|offer| offer.is_seated) {
+        return Err(Apart::OneByOne);
+    }
     let wanted: Vec<&R> = waiting.iter().map(|waiting| &waiting.wanted).collect();
     let given = wanted.iter().filter_map(|wanted| wanted.promo_code());
     let mut sale = Sale {
         event: &event,
         offers: &offers,
+        pricing: taxes::pricing(tx.conn(), event.id).await?,
         locked: R::lock(tx.conn(), &wanted).await?,
-        left: Left::of(&offers),
+        left: Left::of(&waiting[0].cx, &event, &offers),
         codes: Usable::read(tx.conn(), event.id, given).await?,
     };
     let prepare = |Waiting { cx, wanted, .. }: &Waiting<R>| wanted.prepare(app, cx, &mut sale);
@@ -372,7 +423,9 @@ async fn together<R: Together>(
         // Somebody outside was faster.
         counted.map_err(|_| Apart::OneByOne)?;
         let moves = R::moves(tx.conn(), &offers, &new).await?;
-        let taken = inventory::move_places(tx.conn(), &moves).await?;
+        let (cx, sale) = (&waiting[0].cx, (&event, &offers[..]));
+        let is_sure = tx.lacks(LOOK_AGAIN);
+        let taken = ticket_types::move_places(tx.conn(), cx, sale, &moves, is_sure).await?;
         taken.map_err(|_| Apart::OneByOne)?;
         tx.commit(&parts).await?;
     }

@@ -51,6 +51,11 @@ impl BatchTx {
         &mut self.tx
     }
 
+    /// Whether a test has taken a guard away; never in earnest.
+    pub fn lacks(&self, guard: &str) -> bool {
+        self.shared.rig.lacks(guard)
+    }
+
     /// Records what changed and who did it, and remembers the answers. Whatever everybody wants, such as the counters
     /// of a pool, is best written after this.
     /// [`StoreError::AlreadyDone`] when one of the requests is a repeat: each is then to be tried by itself.

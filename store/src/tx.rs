@@ -58,6 +58,11 @@ impl<'a> WriteTx<'a> {
         &mut self.tx
     }
 
+    /// Whether a test has taken a guard away; never in earnest.
+    pub fn lacks(&self, guard: &str) -> bool {
+        self.shared.rig.lacks(guard)
+    }
+
     /// Records a further change beside the one given to [`Self::commit`].
     pub fn also<C: Change>(&mut self, change: &C) {
         self.changes.push(Recorded::of(change));

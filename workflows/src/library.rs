@@ -22,6 +22,7 @@ macro_rules! library {
 }
 
 library! {
+    "abandoned-checkout" false
     "data-retention" false
     "door-briefing" false
     "event-cancelled" false
@@ -35,10 +36,13 @@ library! {
     "order-confirmation" true
     "payment-reconciliation" true
     "payment-reminder" false
+    "price-tier-notice" true
     "reconciliation" true
+    "settlement-statement" false
     "sold-out-alert" true
     "speaker-follow-up" false
     "thank-you-survey" false
+    "waitlist-offers" true
     "weekly-sales-report" false
 }
 

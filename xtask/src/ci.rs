@@ -1,12 +1,15 @@
 //! `cargo xtask ci`: every check of the project, the cheap ones first. `.ci/run` and the README call this.
 
 use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
     time::Instant,
 };
 
 use anyhow::{Context as _, Result, ensure};
+use tempfile::TempDir;
 
 use crate::{bundle, checks, prepare, root, server::Server};
 
@@ -71,10 +74,12 @@ pub(crate) fn api_judges() -> Result<ExitCode> {
     let mut all = checks::Tally::default();
     let peers = crate::peers::install()?;
     let scratch = scratch()?;
-    let server = Server::start(&program(), &scratch, &[])?;
+    let server = Server::start(&program(), scratch.path(), &[])?;
     checks::api(&peers, &server, &mut all);
     server.stop()?;
-    std::fs::remove_dir_all(&scratch).context("the scratch folder could not be removed")?;
+    scratch
+        .close()
+        .context("the scratch folder could not be removed")?;
     Ok(all.finish())
 }
 
@@ -173,7 +178,7 @@ fn judged(all: &mut checks::Tally) -> Result<()> {
     checks::payments(&target().join("debug"), all);
     checks::checkout(&peers, &target().join("debug"), all);
     checks::workflows(&peers, &program, all);
-    let empty = Server::start(&program, &scratch.join("empty"), &[])?;
+    let empty = Server::start(&program, &scratch.path().join("empty"), &[])?;
     checks::endpoint(
         &peers,
         &empty,
@@ -186,7 +191,7 @@ fn judged(all: &mut checks::Tally) -> Result<()> {
     // Last: it leaves things behind that nobody means.
     checks::api(&peers, &empty, all);
     empty.stop()?;
-    let demo = Server::start(&program, &scratch.join("demo"), &["--demo"])?;
+    let demo = Server::start(&program, &scratch.path().join("demo"), &["--demo"])?;
     checks::endpoint(
         &peers,
         &demo,
@@ -197,16 +202,21 @@ fn judged(all: &mut checks::Tally) -> Result<()> {
         all,
     );
     demo.stop()?;
-    let manifest = bundle::write_manifest(&scratch.join("bundle"), &program)?;
+    let manifest = bundle::write_manifest(&scratch.path().join("bundle"), &program)?;
     checks::bundle(&peers, &manifest, all);
-    std::fs::remove_dir_all(&scratch).context("the scratch folder could not be removed")
+    scratch
+        .close()
+        .context("the scratch folder could not be removed")
 }
 
-/// A folder of this run's own.
-fn scratch() -> Result<PathBuf> {
-    let folder = target().join(format!("ci-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
-    Ok(folder)
+/// A folder of this run's own, gone with the value. Root's PostgreSQL runs as another account, and has to get in.
+fn scratch() -> Result<TempDir> {
+    let open = Permissions::from_mode(0o755);
+    let folder = tempfile::Builder::new()
+        .prefix("eventos-ci-")
+        .permissions(open)
+        .tempdir();
+    folder.context("no scratch folder could be made")
 }
 
 /// Where cargo builds.

@@ -188,7 +188,7 @@ fn sql_lives_in_files_of_its_own() {
     });
     let wrong = wrong
         .map(|f| shown(&f))
-        .filter(|name| name != "xtask/src/tidy.rs" && !name.contains("/tests/"));
+        .filter(|name| name != "xtask/src/tidy.rs" && !name.contains("/tests"));
     assert_none(
         &wrong.collect::<Vec<_>>(),
         "files with SQL that are not called sql.rs",
@@ -213,6 +213,8 @@ fn lower_subjects_never_use_higher_ones() {
         .map(|e| e.unwrap())
         .filter(|e| e.path().is_dir())
         .map(|e| e.file_name().to_string_lossy().into_owned())
+        // What tests of surfaces share is no subject.
+        .filter(|name| name != "testing")
         .collect();
     let named: BTreeSet<String> = order.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -229,7 +231,9 @@ fn lower_subjects_never_use_higher_ones() {
         else {
             continue;
         };
-        let rank = order.iter().position(|s| *s == subject).unwrap();
+        let Some(rank) = order.iter().position(|s| *s == subject) else {
+            continue;
+        };
         let text = fs::read_to_string(&file).unwrap();
         let code: String = production(&text)
             .lines()

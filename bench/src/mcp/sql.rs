@@ -23,10 +23,14 @@ const EVENT: &str = "select event.id, event.slug, event.title, event.summary, ev
 const OFFERS: &str = "select t.id, t.event_id, t.name as name, t.description, t.price_amount, t.price_currency as \
      price_currency, t.position, t.visibility as visibility, t.sales_start_local, t.sales_end_local, \
      t.sales_start_at, t.sales_end_at, t.min_per_order, t.max_per_order, t.version, t.pool_id, p.capacity, \
-     p.held_count, p.sold_count, p.blocked_count, p.stopped_at is not null as is_stopped, t.archived_at is \
-     not null as is_archived, array(select m.pool_id from ticket_type_pool m where m.ticket_type_id = t.id order by m.pool_id) as shared from \
-     ticket_type t join capacity_pool p on p.id = t.pool_id where t.event_id = $1 and (t.archived_at is null \
-     or t.id = $2) order by t.position, t.id";
+     p.held_count, p.sold_count, p.blocked_count, p.stopped_at is not null as is_stopped, t.follows_id as follows, t.archived_at is \
+     not null as is_archived, t.tax_rule_id, r.name as tax_name, r.code as tax_code, r.rate as tax_rate, \
+     array(select m.pool_id from ticket_type_pool m where m.ticket_type_id = t.id order by m.pool_id) as shared, \
+     coalesce((select sum(w.quantity) from waitlist_entry w where w.ticket_type_id = t.id and w.status = 'waiting'), 0)::integer \
+     as waited_for, exists (select from ticket_type_section s where s.ticket_type_id = t.id) as is_seated, t.per_ticket, \
+     array(select a.base_id from add_on a where a.ticket_type_id = t.id order by a.base_id) as bases from \
+     ticket_type t join capacity_pool p on p.id = t.pool_id left join tax_rule r on r.id = t.tax_rule_id where t.event_id = $1 \
+     and (t.archived_at is null or t.id = $2) order by t.position, t.id";
 
 /// `reports::sql::totals_of`
 const TOTALS: &str = "select o.paid as paid, o.pending as pending, o.cancelled as cancelled, o.expired as expired, \
@@ -34,7 +38,7 @@ const TOTALS: &str = "select o.paid as paid, o.pending as pending, o.cancelled a
      comps, event_capacity($1) as capacity from (select count(*) filter (where status = 'paid') as paid, \
      count(*) filter (where status = 'pending') as pending, count(*) filter (where status = 'cancelled') as \
      cancelled, count(*) filter (where status = 'expired') as expired, coalesce(sum(total_amount - \
-     paid_amount) filter (where status = 'pending'), 0)::bigint as pending_amount, coalesce(sum(paid_amount), \
+     paid_amount + refunded_amount) filter (where status = 'pending'), 0)::bigint as pending_amount, coalesce(sum(paid_amount), \
      0)::bigint as gross, coalesce(sum(refunded_amount), 0)::bigint as refunded from orders where event_id = \
      $1) o, (select coalesce(sum(sold_count), 0)::bigint as sold from capacity_pool where event_id = $1 and \
      name is null) p, (select count(*) as comps from order_item i join ticket t on t.order_id = i.order_id and \

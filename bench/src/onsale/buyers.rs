@@ -30,10 +30,11 @@ pub(crate) struct Crowd {
     pub(crate) refused: BTreeMap<String, usize>,
 }
 
-/// Lets so many buyers buy one ticket each, with some of them at it at any time.
+/// Lets so many buyers buy one ticket each, with some of them at it at any time; they take turns with what they want.
 pub(crate) async fn crowd(
     address: SocketAddr,
     event: &str,
+    wanted: &[String],
     buyers: usize,
     at_once: usize,
 ) -> Result<Crowd> {
@@ -46,11 +47,16 @@ pub(crate) async fn crowd(
     }
     let started = Instant::now();
     for mut connection in connections {
-        let (next, event) = (Arc::clone(&next), event.to_owned());
+        let (next, event, wanted) = (Arc::clone(&next), event.to_owned(), wanted.to_vec());
         lanes.spawn(async move {
             let mut crowd = Crowd::default();
-            while next.fetch_add(1, Ordering::Relaxed) < buyers {
-                crowd.buy(&mut connection, &event, started).await?;
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= buyers {
+                    break;
+                }
+                let wanted = &wanted[number % wanted.len()];
+                crowd.buy(&mut connection, &event, wanted, started).await?;
             }
             anyhow::Ok(crowd)
         });
@@ -67,6 +73,7 @@ impl Crowd {
         &mut self,
         connection: &mut Connection,
         event: &str,
+        wanted: &str,
         started: Instant,
     ) -> Result<()> {
         let path = format!("/v1/public/home/events/{event}");
@@ -78,7 +85,6 @@ impl Crowd {
             return Ok(());
         }
         let path = format!("/v1/public/home/events/{event}/holds");
-        let wanted = r#"{"items":[{"ticket_type":"Regular","quantity":1}]}"#;
         let Some(held) = self.step(1, connection.ask("POST", &path, wanted)).await? else {
             return Ok(());
         };

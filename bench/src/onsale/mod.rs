@@ -3,6 +3,7 @@
 mod buyers;
 mod report;
 mod sale;
+mod scenario;
 mod sql;
 
 use anyhow::Result;
@@ -24,6 +25,9 @@ pub(crate) struct Settings {
     /// How many of them are at it at once.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..))]
     at_once: u16,
+    /// Orders of another event, beside which one sale is held again at the end; none when 0.
+    #[arg(long, default_value_t = 1_000_000)]
+    history: u32,
     /// Seconds for each of the two that only ask PostgreSQL.
     #[arg(long, default_value_t = 5.0)]
     ceiling_seconds: f64,

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{
     Settings,
     buyers::{Connection, Crowd, crowd},
+    scenario::Scenario,
     sql::{Ceiling, Stall},
 };
 use crate::{
@@ -17,32 +18,10 @@ use crate::{
     stats::Sample,
 };
 
-/// Places of the sale that sells out.
-pub(crate) const PLACES: i32 = 1_000;
-
-/// A way to sell, over HTTP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
-    /// As EventOS sells: whoever comes at the same time shares a transaction.
-    Together,
-    /// The same, each in a transaction of its own.
-    Alone,
-}
-
-/// What is for sale.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Offer {
-    /// A: fewer places than buyers.
-    SellsOut,
-    /// F: places for all.
-    Unlimited,
-}
-
 /// A sale's figures, a number per round.
 #[derive(Debug)]
 pub(crate) struct Figures {
-    pub(crate) way: Way,
-    pub(crate) offer: Offer,
+    pub(crate) scenario: Scenario,
     /// Confirmed orders a minute.
     pub(crate) orders: Vec<f64>,
     /// Looking, holding, ordering: milliseconds within which half, 95 and 99 of 100 were answered.
@@ -50,7 +29,7 @@ pub(crate) struct Figures {
     /// Memory of the server afterwards, in MB.
     pub(crate) resident: Vec<f64>,
     pub(crate) refused: BTreeMap<String, usize>,
-    /// Tickets beyond the places, and places nobody got although somebody was refused; over all rounds.
+    /// Tickets beyond what there was, and what nobody got although somebody was refused; over all rounds.
     pub(crate) oversold: i64,
     pub(crate) undersold: i64,
 }
@@ -59,6 +38,8 @@ pub(crate) struct Figures {
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) figures: Vec<Figures>,
+    /// Places for all once more, beside very many orders of another event: how many, and the figures.
+    pub(crate) history: Option<(i64, Figures)>,
     /// Orders a minute of one function call each.
     pub(crate) ceiling: Vec<f64>,
     /// The same of those who lock and count.
@@ -86,7 +67,8 @@ pub(crate) fn hold(installed: &Installed, settings: &Settings) -> Result<Outcome
             count: 0,
         };
         let mut outcome = Outcome {
-            figures: Figures::all(),
+            figures: Scenario::ALL.map(Figures::of).into(),
+            history: None,
             ceiling: Vec::new(),
             recount: Vec::new(),
             postgres: ceiling.server().await?,
@@ -108,6 +90,10 @@ pub(crate) fn hold(installed: &Installed, settings: &Settings) -> Result<Outcome
                 .recount
                 .push(ceiling.rate("recount", stall, lasting).await?);
         }
+        outcome.figures.sort_by_key(|figures| figures.scenario);
+        if settings.history > 0 {
+            outcome.history = sales.with_history().await?;
+        }
         Ok(outcome)
     });
     runtime.shutdown_timeout(Duration::from_secs(5));
@@ -116,23 +102,16 @@ pub(crate) fn hold(installed: &Installed, settings: &Settings) -> Result<Outcome
 }
 
 impl Figures {
-    fn all() -> Vec<Self> {
-        let pairs = [
-            (Way::Together, Offer::SellsOut),
-            (Way::Together, Offer::Unlimited),
-            (Way::Alone, Offer::Unlimited),
-        ];
-        let of = |(way, offer)| Self {
-            way,
-            offer,
+    fn of(scenario: Scenario) -> Self {
+        Self {
+            scenario,
             orders: Vec::new(),
             steps: Default::default(),
             resident: Vec::new(),
             refused: BTreeMap::new(),
             oversold: 0,
             undersold: 0,
-        };
-        pairs.into_iter().map(of).collect()
+        }
     }
 
     fn add(&mut self, crowd: Crowd) {
@@ -162,18 +141,23 @@ struct Sales<'a> {
 
 impl Sales<'_> {
     async fn turn(&mut self, figures: &mut Figures) -> Result<()> {
-        let most = match figures.way {
-            Way::Together => "64",
-            Way::Alone => "1",
-        };
-        let limits = [("EVENTOS_LIMITS__MOST_TOGETHER", most)];
+        let scenario = figures.scenario;
+        let limits = [("EVENTOS_LIMITS__MOST_TOGETHER", scenario.most_together())];
         // Mails and workflows wait in their queue; a worker elsewhere would see to them.
         let (served, _) = self.installed.serve_with(&["--no-worker"], &limits)?;
-        let event = self.put_on_sale(&served, figures.offer).await?;
+        let event = self.put_on_sale(&served, scenario).await?;
         let Settings {
             buyers, at_once, ..
         } = *self.settings;
-        let crowd = crowd(served.address, &event, buyers, usize::from(at_once)).await?;
+        let wanted = scenario.wanted();
+        let crowd = crowd(
+            served.address,
+            &event,
+            &wanted,
+            buyers,
+            usize::from(at_once),
+        );
+        let crowd = crowd.await?;
         figures.resident.extend(served.resident());
         let sold = self.ceiling.sold(uuid(&event)?).await?;
         let counted = i64::try_from(crowd.orders)?;
@@ -181,17 +165,28 @@ impl Sales<'_> {
             sold == counted,
             "{counted} were told of a ticket, {sold} have one"
         );
-        if figures.offer == Offer::SellsOut {
-            let places = i64::from(PLACES);
-            figures.oversold += (sold - places).max(0);
-            figures.undersold += (places.min(i64::try_from(buyers)?) - sold).max(0);
+        if let Some(most) = scenario.most() {
+            figures.oversold += (sold - most).max(0);
+            figures.undersold += (most.min(i64::try_from(buyers)?) - sold).max(0);
         }
         figures.add(crowd);
         Ok(())
     }
 
-    /// An event with one free ticket type; its id.
-    async fn put_on_sale(&mut self, served: &Served, offer: Offer) -> Result<String> {
+    /// The sale with places for all, once more in every round, after very many orders of another event.
+    async fn with_history(&mut self) -> Result<Option<(i64, Figures)>> {
+        let stall = self.stall().await?;
+        eprintln!("{} orders are written", self.settings.history);
+        self.ceiling.fill(stall, self.settings.history).await?;
+        let mut figures = Figures::of(Scenario::Unlimited);
+        for _ in 0..self.settings.rounds {
+            self.turn(&mut figures).await?;
+        }
+        Ok(Some((self.ceiling.orders().await?, figures)))
+    }
+
+    /// An event of a scenario, its id.
+    async fn put_on_sale(&mut self, served: &Served, scenario: Scenario) -> Result<String> {
         self.count += 1;
         let mut api = Connection::open(served.address).await?;
         api.headers = format!("Authorization: Bearer {}\r\n", self.token);
@@ -202,22 +197,28 @@ impl Sales<'_> {
         });
         let created = call(&mut api, "create_event", &event).await?;
         let id = created["event"]["id"].as_str().context("no id")?.to_owned();
-        let mut kind = json!({
-            "event": id, "name": "Regular", "price": {"amount": 0, "currency": "EUR"},
-        });
-        match offer {
-            Offer::SellsOut => kind["quantity"] = PLACES.into(),
-            Offer::Unlimited => kind["unlimited"] = true.into(),
+        for (operation, mut input) in scenario.set_up() {
+            input["event"] = id.as_str().into();
+            call(&mut api, operation, &input).await?;
         }
-        call(&mut api, "save_ticket_type", &kind).await?;
         call(&mut api, "publish_event", &json!({"event": id})).await?;
+        if scenario == Scenario::Storm {
+            // Everything is in carts that are left alone, and no worker frees it.
+            for _ in 0..scenario.most().unwrap_or_default() / 10 {
+                let path = format!("/v1/public/home/events/{id}/holds");
+                let ten = r#"{"items":[{"ticket_type":"Regular","quantity":10}]}"#;
+                let (status, body) = api.ask("POST", &path, ten).await?;
+                ensure!(status < 300, "a hold answered {status}: {body}");
+            }
+            self.ceiling.run_out(uuid(&id)?).await?;
+        }
         Ok(id)
     }
 
     /// An event for those that only ask PostgreSQL.
     async fn stall(&mut self) -> Result<Stall> {
         let (served, _) = self.installed.serve(&["--no-worker"])?;
-        let event = uuid(&self.put_on_sale(&served, Offer::Unlimited).await?)?;
+        let event = uuid(&self.put_on_sale(&served, Scenario::Unlimited).await?)?;
         self.ceiling.stall(event).await
     }
 }

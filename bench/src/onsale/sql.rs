@@ -19,8 +19,8 @@ declare hold_id uuid := gen_random_uuid(); the_order uuid := gen_random_uuid(); 
 begin
   insert into orders (organization_id, id, event_id, number, status, buyer_name, buyer_email, currency, total_amount, ticket_count, placed_at, paid_at, updated_at)
     values (org, the_order, event, translate(upper(lpad(to_hex(nextval('bench.number')), 7, '0')), '01', 'GH'), 'paid', 'Ada Lovelace', 'ada@example.org', 'EUR', 0, 1, now(), now(), now());
-  insert into order_item (organization_id, id, order_id, event_id, ticket_type_id, name, quantity, unit_amount, listed_amount, currency, attendees)
-    values (org, item, the_order, event, type, 'Regular', 1, 0, 0, 'EUR', '[]');
+  insert into order_item (organization_id, id, order_id, event_id, ticket_type_id, name, quantity, unit_amount, listed_amount, currency, attendees, tax_rate, net_amount, tax_amount, gross_amount)
+    values (org, item, the_order, event, type, 'Regular', 1, 0, 0, 'EUR', '[]', 0, 0, 0, 0);
   insert into ticket (organization_id, order_id, event_id, id, order_item_id, ticket_type_id, code, status, issued_at)
     values (org, the_order, event, gen_random_uuid(), item, type, translate(substr(upper(md5(random()::text)), 1, 20), '01', 'GH'), 'valid', now());
   insert into change (organization_id, id, at, kind, subject_kind, subject_id, summary, payload, actor, operation, request_id)
@@ -30,9 +30,26 @@ begin
   if held then
     insert into hold (organization_id, id, event_id, status, currency, total_amount, ticket_count, expires_at, order_id, created_at, ended_at)
       values (org, hold_id, event, 'ordered', 'EUR', 0, 1, now() + interval '15 minutes', the_order, now(), now());
-    insert into hold_item (organization_id, id, hold_id, ticket_type_id, name, quantity, unit_amount, listed_amount)
-      values (org, gen_random_uuid(), hold_id, type, 'Regular', 1, 0, 0);
+    insert into hold_item (organization_id, id, hold_id, ticket_type_id, name, quantity, unit_amount, listed_amount, tax_rate, net_amount, tax_amount, gross_amount)
+      values (org, gen_random_uuid(), hold_id, type, 'Regular', 1, 0, 0, 0, 0, 0, 0);
   end if;
+end $$;
+-- Very many at once, over the last three years.
+create or replace function bench.fill(org uuid, event uuid, type uuid, many integer) returns void language plpgsql as $$
+begin
+  create temporary table new_order on commit drop as
+    select gen_random_uuid() as id, gen_random_uuid() as item, now() - random() * interval '3 years' as at
+    from generate_series(1, many);
+  insert into orders (organization_id, id, event_id, number, status, buyer_name, buyer_email, currency, total_amount, ticket_count, placed_at, paid_at, updated_at)
+    select org, id, event, translate(upper(lpad(to_hex(nextval('bench.number')), 7, '0')), '01', 'GH'), 'paid', 'Ada Lovelace', 'ada@example.org', 'EUR', 0, 1, at, at, at from new_order;
+  insert into order_item (organization_id, id, order_id, event_id, ticket_type_id, name, quantity, unit_amount, listed_amount, currency, attendees, tax_rate, net_amount, tax_amount, gross_amount)
+    select org, item, id, event, type, 'Regular', 1, 0, 0, 'EUR', '[]', 0, 0, 0, 0 from new_order;
+  insert into ticket (organization_id, order_id, event_id, id, order_item_id, ticket_type_id, code, status, issued_at)
+    select org, id, event, gen_random_uuid(), item, type, translate(substr(upper(md5(random()::text)), 1, 20), '01', 'GH'), 'valid', at from new_order;
+  insert into change (organization_id, id, at, kind, subject_kind, subject_id, summary, payload, actor, operation, request_id)
+    select org, gen_random_uuid(), at, 'order.placed', 'order', id, 'An order for Spring Gala: 1 ticket, free',
+      jsonb_build_object('order_id', id, 'event_id', event, 'ticket_count', 1), '{}', 'place_order', gen_random_uuid() from new_order;
+  update capacity_pool set sold_count = sold_count + many where id = (select pool_id from ticket_type where id = type);
 end $$;
 -- The contended counter last.
 create or replace function bench.buy(org uuid, event uuid, type uuid) returns void language plpgsql as $$
@@ -90,6 +107,35 @@ impl Ceiling {
         let sold = "select count(*) from ticket where event_id = $1 and status = 'valid'";
         let sold = sqlx::query_scalar(sold).bind(event);
         Ok(sold.fetch_one(&self.pool).await?)
+    }
+
+    /// Lets the time of all holds of an event run out.
+    pub(crate) async fn run_out(&self, event: Uuid) -> Result<()> {
+        let over = "update hold set expires_at = now() - interval '1 second' where event_id = $1";
+        sqlx::query(over).bind(event).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Writes so many orders of an event, each with its item, ticket and change, as years of selling would have left them.
+    pub(crate) async fn fill(&self, stall: Stall, count: u32) -> Result<()> {
+        let mut left = count;
+        while left > 0 {
+            let part = left.min(50_000);
+            let filling = sqlx::query("select bench.fill($1, $2, $3, $4)");
+            let filling = filling.bind(stall.organization).bind(stall.event);
+            let filling = filling.bind(stall.ticket_type).bind(i32::try_from(part)?);
+            filling.execute(&self.pool).await?;
+            left -= part;
+        }
+        // As autovacuum would have done meanwhile.
+        sqlx::raw_sql("vacuum analyze").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Orders of all events.
+    pub(crate) async fn orders(&self) -> Result<i64> {
+        let count = sqlx::query_scalar("select count(*) from orders");
+        Ok(count.fetch_one(&self.pool).await?)
     }
 
     /// PostgreSQL's version, if what it commits survives a power cut.

@@ -5,6 +5,7 @@
 //! placeholder is an error, when a template is saved and when it is filled.
 
 mod builtin;
+mod gaps;
 mod layout;
 mod markdown;
 

@@ -2,10 +2,12 @@
 //! workflows.
 
 mod approvals;
+mod buyer;
 mod hooks;
 mod orders;
 mod stripe;
 mod survey;
+mod waitlist;
 
 use std::sync::Arc;
 
@@ -56,6 +58,7 @@ pub(crate) fn router(
     let pages = pages.merge(survey::router(app, key));
     let pages = pages.merge(hooks::router(app));
     let pages = pages.merge(orders::router(app, config, key));
+    let pages = pages.merge(waitlist::router(app, config, key));
     let pages = pages.merge(stripe::router(app, config));
     let pages = pages.merge(http_api::router(app.clone(), api_options(config, key)));
     Ok(pages.merge(mcp_server::router(app.clone(), options)))

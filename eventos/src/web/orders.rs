@@ -6,14 +6,14 @@ use std::{fmt::Write as _, sync::Arc};
 use axum::{
     Router,
     extract::{Path, RawQuery, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse as _, Redirect, Response},
     routing::get,
 };
-use domain::{Cx, Fault as _, FaultKind, Language, Permission, Timestamp, fault::Failure};
+use domain::{Fault as _, FaultKind, Language, Timestamp, fault::Failure};
 use operations::{
     App,
-    buyers::{self, OrderLink, OrderPages},
+    buyers::OrderPages,
     orders::{
         GetOrder, OrderDetail, OrderStatus,
         payments::{CheckPayment, StartCheckout},
@@ -21,7 +21,10 @@ use operations::{
     tickets::TicketStatus,
 };
 
-use super::{Page, escaped, linked};
+use super::{
+    buyer::{self, note},
+    escaped,
+};
 use crate::config::Config;
 
 /// Where the provider's pages are: browsers apply the policy of a page to what its form is redirected to as well. An
@@ -44,15 +47,6 @@ pub(super) fn router(app: &App, config: &Config, key: [u8; 32]) -> Router {
         .with_state(served)
 }
 
-fn context(link: &OrderLink) -> Cx {
-    let may = [
-        Permission::OrdersRead,
-        Permission::OrdersWrite,
-        Permission::AttendeesPersonal,
-    ];
-    buyers::context(link.organization_id, may, Timestamp::now())
-}
-
 async fn show(
     State(served): State<Arc<Served>>,
     Path(token): Path<String>,
@@ -61,9 +55,9 @@ async fn show(
 ) -> Response {
     let words = words(&headers);
     let Some(link) = served.pages.open(&token) else {
-        return said(StatusCode::NOT_FOUND, words, words.unknown);
+        return buyer::unknown(words.language);
     };
-    let cx = context(&link);
+    let cx = buyer::context(link.organization_id);
     let order = link.order_id.into();
     // Back from the provider: its webhook may be late, so this looks for itself. If that fails the page says what is
     // known; the webhook or the hourly round finds the rest.
@@ -74,7 +68,7 @@ async fn show(
     let order = link.order_id.into();
     match served.app.run(&cx, GetOrder { order }).await {
         Ok(order) => shown(&order, words, is_back, None),
-        Err(error) => failed(error.spec().kind, words),
+        Err(error) => buyer::failed(error.spec().kind, words.language),
     }
 }
 
@@ -85,14 +79,14 @@ async fn pay(
 ) -> Response {
     let words = words(&headers);
     let Some(link) = served.pages.open(&token) else {
-        return said(StatusCode::NOT_FOUND, words, words.unknown);
+        return buyer::unknown(words.language);
     };
-    let cx = context(&link);
+    let cx = buyer::context(link.organization_id);
     let order = link.order_id.into();
     let refused = match served.app.run(&cx, StartCheckout { order }).await {
         Ok(started) => match started.page_url {
             Some(url) => return Redirect::to(&url).into_response(),
-            None => return failed(FaultKind::Unavailable, words),
+            None => return buyer::failed(FaultKind::Unavailable, words.language),
         },
         Err(error) => Failure::of(&error),
     };
@@ -105,7 +99,7 @@ async fn pay(
     };
     match served.app.run(&cx, GetOrder { order }).await {
         Ok(order) => shown(&order, words, false, why),
-        Err(error) => failed(error.spec().kind, words),
+        Err(error) => buyer::failed(error.spec().kind, words.language),
     }
 }
 
@@ -128,8 +122,6 @@ struct Words {
     given_back: &'static str,
     to_organizer: Option<&'static str>,
     provider_down: Option<&'static str>,
-    unknown: (&'static str, &'static str),
-    later: (&'static str, &'static str),
 }
 
 const EN: Words = Words {
@@ -151,14 +143,6 @@ const EN: Words = Words {
     to_organizer: Some("Please pay the organizer, with the order number as the reference."),
     provider_down: Some(
         "The payment page cannot be opened right now. Nothing is lost: please try again in a minute.",
-    ),
-    unknown: (
-        "This link does not work",
-        "It may have been cut off. Open the whole link again, or ask the organizer.",
-    ),
-    later: (
-        "This does not work right now",
-        "Nothing is lost. Please open this page again in a few minutes.",
     ),
 };
 
@@ -184,27 +168,13 @@ const DE: Words = Words {
     provider_down: Some(
         "Die Zahlungsseite lässt sich gerade nicht öffnen. Es ist nichts verloren: Bitte versuchen Sie es gleich noch einmal.",
     ),
-    unknown: (
-        "Dieser Link funktioniert nicht",
-        "Vielleicht ist er abgeschnitten. Öffnen Sie den ganzen Link, oder fragen Sie den Veranstalter.",
-    ),
-    later: (
-        "Das geht gerade nicht",
-        "Es ist nichts verloren. Bitte öffnen Sie diese Seite in ein paar Minuten noch einmal.",
-    ),
 };
 
-/// In the language that the browser wants most, of those there are.
 fn words(headers: &HeaderMap) -> &'static Words {
-    let wanted = headers.get(header::ACCEPT_LANGUAGE);
-    let wanted = wanted.and_then(|value| value.to_str().ok()).unwrap_or("");
-    let mut wanted = wanted.split(',').map(|tag| tag.trim().to_lowercase());
-    let known = |tag: String| match tag.get(..2) {
-        Some("de") => Some(&DE),
-        Some("en") => Some(&EN),
-        _ => None,
-    };
-    wanted.find_map(known).unwrap_or(&EN)
+    match buyer::language(headers) {
+        Language::En => &EN,
+        Language::De => &DE,
+    }
 }
 
 fn shown(order: &OrderDetail, words: &Words, is_back: bool, why: Option<&'static str>) -> Response {
@@ -246,12 +216,11 @@ fn shown(order: &OrderDetail, words: &Words, is_back: bool, why: Option<&'static
         body.push_str(&tickets(order, words));
     }
     let title = format!("{} {}", words.order, escaped(&order.order.number));
-    page(StatusCode::OK, words, &title, &body)
+    buyer::page(StatusCode::OK, words.language, &title, &body, PAGES)
 }
 
 /// How the order stands, and what the buyer can do.
 fn state(order: &OrderDetail, words: &Words, is_back: bool, why: Option<&str>) -> String {
-    let note = |class: &str, text: &str| format!("<p class=\"{class}\" role=\"status\">{text}</p>");
     match order.order.status {
         OrderStatus::Paid => note("said", words.paid),
         OrderStatus::Expired => note("wrong", words.expired),
@@ -299,31 +268,4 @@ fn tickets(order: &OrderDetail, words: &Words) -> String {
     }
     text.push_str("</ul>");
     text
-}
-
-fn failed(kind: FaultKind, words: &Words) -> Response {
-    match kind {
-        FaultKind::NotFound => said(StatusCode::NOT_FOUND, words, words.unknown),
-        _ => said(StatusCode::SERVICE_UNAVAILABLE, words, words.later),
-    }
-}
-
-fn said(status: StatusCode, words: &Words, (title, text): (&str, &str)) -> Response {
-    page(
-        status,
-        words,
-        title,
-        &format!("<h1>{title}</h1><p>{text}</p>"),
-    )
-}
-
-fn page(status: StatusCode, words: &Words, title: &str, body: &str) -> Response {
-    linked(&Page {
-        status,
-        lang: words.language.as_str(),
-        title,
-        style: include_str!("orders.css"),
-        forms_to: PAGES,
-        body,
-    })
 }

@@ -73,17 +73,7 @@ fn news_arrive_and_can_be_declined_in_one_step() {
             .contains("unsubscribed"),
         "looking changes nothing"
     );
-    let post = |path: &str| {
-        let body = "List-Unsubscribe=One-Click";
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            server.address,
-            body.len()
-        );
-        crate::program::exchange(server.address, &request)
-            .unwrap()
-            .0
-    };
+    let post = |path: &str| server.post_form(path, "List-Unsubscribe=One-Click").0;
     assert_eq!(
         (post(path), post(path), post("/u/nonsense")),
         (200, 200, 404)

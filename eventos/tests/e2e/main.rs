@@ -11,4 +11,5 @@ mod paying;
 mod program;
 mod serving;
 mod surveying;
+mod waiting;
 mod workflows;

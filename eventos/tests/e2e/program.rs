@@ -197,6 +197,16 @@ impl Server {
         .ok()
     }
 
+    /// What the server answers to a form that a browser sends.
+    pub(crate) fn post_form(&self, path: &str, body: &str) -> (u16, String) {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.address,
+            body.len()
+        );
+        exchange(self.address, &request).unwrap()
+    }
+
     /// The answer of a tool: its structured content, or its text as an error.
     pub(crate) fn call(
         &self,
@@ -281,4 +291,16 @@ pub(crate) fn call(
             Ok(result["structuredContent"].clone())
         },
     )
+}
+
+/// The path of a page whose link is in one of the mails that were written to the outbox, such as `/s/` and what follows, once
+/// a mail with these words is there.
+pub(crate) fn mailed_link(data: &DataDir, page: &str, words: &[&str]) -> Option<String> {
+    let mails = std::fs::read_dir(data.path().join("outbox")).ok()?;
+    let mails = mails.filter_map(|mail| std::fs::read_to_string(mail.ok()?.path()).ok());
+    let about = mails.filter(|mail| words.iter().all(|word| mail.contains(word)));
+    let mail = about.last()?.replace("=\r\n", "");
+    let token = mail.split(page).nth(1)?.chars();
+    let token: String = token.take_while(char::is_ascii_hexdigit).collect();
+    Some(format!("{page}{token}"))
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::program::{DataDir, Server, exchange, until};
+use crate::program::{DataDir, Server, mailed_link, until};
 
 const ASKING: &str = "\
 id: ask
@@ -19,26 +19,6 @@ steps:
       dedupe_key: \"ask:{{ params.event }}\"
 ";
 
-/// The path of the link to the survey in the mail of thanks, once it is there.
-fn mailed_link(data: &DataDir) -> Option<String> {
-    let mails = fs::read_dir(data.path().join("outbox")).ok()?;
-    let mails = mails.filter_map(|mail| fs::read_to_string(mail.ok()?.path()).ok());
-    let thanks = mails.filter(|mail| mail.contains("Subject: Thank you for coming"));
-    let mail = thanks.last()?.replace("=\r\n", "");
-    let token = mail.split("/s/").nth(1)?.chars();
-    let token: String = token.take_while(char::is_ascii_hexdigit).collect();
-    Some(format!("/s/{token}"))
-}
-
-fn post(server: &Server, path: &str, body: &str) -> (u16, String) {
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        server.address,
-        body.len()
-    );
-    exchange(server.address, &request).unwrap()
-}
-
 #[test]
 fn a_mail_of_thanks_leads_to_a_page_that_keeps_one_answer() {
     let data = DataDir::new("surveying");
@@ -46,6 +26,7 @@ fn a_mail_of_thanks_leads_to_a_page_that_keeps_one_answer() {
     let token = data.stdout(&[
         "token", "create", "--name", "e2e", "--scopes", "all", "--quiet",
     ]);
+    let thanks = || mailed_link(&data, "/s/", &["Subject: Thank you for coming"]);
     let call = |tool: &str, arguments: Value| {
         let done = server.call(token.trim(), tool, &arguments).unwrap();
         done.unwrap_or_else(|error| panic!("{tool}: {error}"))
@@ -69,10 +50,8 @@ fn a_mail_of_thanks_leads_to_a_page_that_keeps_one_answer() {
     data.stdout(&["workflow", "enable", "ask"]);
     let given = format!("event={}", event.as_str().unwrap());
     data.stdout(&["workflow", "run", "ask", "--param", &given]);
-    until("the mail of thanks is a file", || {
-        mailed_link(&data).is_some()
-    });
-    let path = mailed_link(&data).unwrap();
+    until("the mail of thanks is a file", || thanks().is_some());
+    let path = thanks().unwrap();
     let (status, page) = server.get(&path).unwrap();
     assert_eq!(status, 200, "{page}");
     assert!(
@@ -89,7 +68,7 @@ fn a_mail_of_thanks_leads_to_a_page_that_keeps_one_answer() {
     );
     for bad in [&path[..path.len() - 2], &forged, "/s/x"] {
         assert_eq!(server.get(bad).unwrap().0, 404, "{bad}");
-        assert_eq!(post(&server, bad, "score=9").0, 404, "{bad}");
+        assert_eq!(server.post_form(bad, "score=9").0, 404, "{bad}");
     }
     // What is wrong keeps what was typed.
     for bad in [
@@ -97,7 +76,7 @@ fn a_mail_of_thanks_leads_to_a_page_that_keeps_one_answer() {
         "score=11&comment=Loud%3Cb%3E",
         "score=x&comment=Loud%3Cb%3E",
     ] {
-        let (status, page) = post(&server, &path, bad);
+        let (status, page) = server.post_form(&path, bad);
         assert_eq!(status, 422, "{page}");
         assert!(
             page.contains("role=\"alert\"") && page.contains("Loud&lt;b&gt;"),
@@ -109,14 +88,14 @@ fn a_mail_of_thanks_leads_to_a_page_that_keeps_one_answer() {
         call("run_read_tool", reading)
     };
     assert_eq!(results()["response_count"], 0);
-    let (status, page) = post(&server, &path, "score=9&comment=The+dinner+was+cold.");
+    let (status, page) = server.post_form(&path, "score=9&comment=The+dinner+was+cold.");
     assert!(status == 200 && page.contains("Thank you"), "{page}");
     let (_, page) = server.get(&path).unwrap();
     assert!(
         page.contains("value=\"9\" required checked") && page.contains("The dinner was cold."),
         "{page}"
     );
-    let (status, _) = post(&server, &path, "score=4&comment=The+dinner+was+cold.");
+    let (status, _) = server.post_form(&path, "score=4&comment=The+dinner+was+cold.");
     assert_eq!(status, 200);
     let seen = results();
     assert_eq!(

@@ -19,7 +19,7 @@ use axum::{
     routing::{MethodFilter, on},
 };
 use domain::Permission::{self, AttendeesPersonal, EventsRead, OrdersRead, OrdersWrite};
-use operations::{Entry, catalog, schema};
+use operations::{Entry, catalog, schema, seats::EventSeats};
 use serde_json::Value;
 
 pub(crate) use limit::Counter;
@@ -33,12 +33,14 @@ pub(crate) const PATH: &str = "/v1/public";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     ShowEvent,
+    ShowSeats,
     Hold,
     ShowHold,
     Extend,
     Release,
     Order,
     ShowOrder,
+    Wait,
 }
 
 /// One step of somebody who buys.
@@ -60,6 +62,7 @@ pub(crate) struct Step {
 
 const EVENT: &str = "/{organization}/events/{event}";
 const HOLDS: &str = "/{organization}/events/{event}/holds";
+const WAITLIST: &str = "/{organization}/events/{event}/waitlist";
 const HOLD: &str = "/holds/{checkout}";
 const ORDER: &str = "/holds/{checkout}/order";
 
@@ -76,6 +79,19 @@ pub(crate) const STEPS: &[Step] = &[
         needs: &[EventsRead],
         status: StatusCode::OK,
         answer: schema::output::<view::PublicEvent>,
+    },
+    Step {
+        kind: Kind::ShowSeats,
+        method: Method::GET,
+        path: "/{organization}/events/{event}/seats",
+        name: "public_show_seats",
+        says: "Which seats of an event with reserved seats are free, by section and row. Name some when holding tickets, or none for \
+               the best available.",
+        operation: "get_event_seats",
+        takes: &[],
+        needs: &[EventsRead],
+        status: StatusCode::OK,
+        answer: schema::output::<EventSeats>,
     },
     Step {
         kind: Kind::Hold,
@@ -150,6 +166,19 @@ pub(crate) const STEPS: &[Step] = &[
         needs: &[OrdersRead, AttendeesPersonal],
         status: StatusCode::OK,
         answer: schema::output::<view::PublicOrder>,
+    },
+    Step {
+        kind: Kind::Wait,
+        method: Method::POST,
+        path: WAITLIST,
+        name: "public_join_waitlist",
+        says: "Wait for a ticket type that is sold out, alone or as a group that only wants places together. A mail comes when places \
+               are offered, with a link to take them. The answer is the same whether or not the address was on the list already.",
+        operation: "join_waitlist",
+        takes: &["ticket_type", "quantity", "name", "email"],
+        needs: &[OrdersWrite],
+        status: StatusCode::ACCEPTED,
+        answer: schema::output::<view::PublicWait>,
     },
 ];
 

@@ -15,13 +15,14 @@ use operations::{
     orders::PlacedOrder,
     organizations::find_organization,
     schema,
+    seats::EventSeats,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
     Kind, Step,
-    view::{self, PublicEvent, PublicHold, PublicOrder},
+    view::{self, PublicEvent, PublicHold, PublicOrder, PublicWait},
 };
 use crate::{
     answer,
@@ -65,9 +66,18 @@ pub(super) async fn answered(
                 &PublicEvent::of(read(details)?),
             ))
         }
+        Kind::ShowSeats => {
+            let seats = taken.run(step.operation, taken.of_event(given)).await?;
+            Ok(shown(step, &parts.headers, &read::<EventSeats>(seats)?))
+        }
         Kind::Hold => {
             let hold = taken.run(step.operation, taken.of_event(given)).await?;
             Ok(shown(step, &parts.headers, &taken.hold(hold)?))
+        }
+        Kind::Wait => {
+            let joined = taken.run(step.operation, taken.of_event(given)).await?;
+            let wait = PublicWait::of(read(joined)?);
+            Ok(shown(step, &parts.headers, &wait))
         }
         Kind::ShowHold | Kind::Extend => {
             let hold = taken.run(step.operation, taken.of_hold(given)?).await?;

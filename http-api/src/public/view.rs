@@ -8,6 +8,7 @@ use operations::{
     orders::{OrderDetail, OrderStatus, PlacedOrder},
     ticket_types::{SaleState, TicketType},
     tickets::TicketStatus,
+    waitlist::JoinedWaitlist,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -146,6 +147,28 @@ impl PublicTicketType {
     }
 }
 
+/// Somebody waits. Nothing here says more than was given: who asks need not be who waits.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct PublicWait {
+    /// The event.
+    event_id: EventId,
+    /// What they wait for.
+    ticket_type_id: TicketTypeId,
+    /// What that is called.
+    ticket_type: String,
+}
+
+impl PublicWait {
+    pub(super) fn of(joined: JoinedWaitlist) -> Self {
+        let entry = joined.entry;
+        Self {
+            event_id: entry.event_id,
+            ticket_type_id: entry.ticket_type_id,
+            ticket_type: entry.ticket_type,
+        }
+    }
+}
+
 /// Places set aside for whoever has the checkout.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct PublicHold {
@@ -159,6 +182,12 @@ pub(super) struct PublicHold {
     items: Vec<HeldItem>,
     /// How many tickets.
     ticket_count: i32,
+    /// The reserved seats.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    seats: Vec<String>,
+    /// Whether they are not side by side; said once, when they are held.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    are_apart: bool,
     /// What an order of them costs; stays while the hold lives.
     total: Money,
     /// The promo code they are held with.
@@ -184,6 +213,8 @@ impl PublicHold {
             status: hold.status,
             items: hold.items,
             ticket_count: hold.ticket_count,
+            seats: hold.seats,
+            are_apart: hold.are_apart,
             total: hold.total,
             promo_code: hold.promo_code,
             discount: hold.discount,
@@ -213,6 +244,9 @@ pub(super) struct PublicOrder {
     items: Vec<PublicItem>,
     /// How many tickets.
     ticket_count: i32,
+    /// The reserved seats.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    seats: Vec<String>,
     /// What it costs.
     total: Money,
     /// The promo code it was bought with.
@@ -269,6 +303,9 @@ struct PublicTicket {
     status: TicketStatus,
     /// Its ticket type's name, as it was bought.
     ticket_type: String,
+    /// Its reserved seat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seat: Option<String>,
 }
 
 impl PublicOrder {
@@ -297,6 +334,7 @@ impl PublicOrder {
             code: ticket.code,
             status: ticket.status,
             ticket_type: ticket.ticket_type,
+            seat: ticket.seat,
         });
         Self {
             number: order.number,
@@ -307,6 +345,7 @@ impl PublicOrder {
             buyer_email: order.buyer_email,
             items: items.collect(),
             ticket_count: order.ticket_count,
+            seats: detail.seats,
             total: order.total,
             promo_code: order.promo_code,
             discount: order.discount,

@@ -373,3 +373,65 @@ async fn an_address_that_asks_too_often_waits_and_others_do_not() {
         assert_eq!(other.status(), 200, "{behind_proxy}");
     }
 }
+
+#[tokio::test]
+async fn somebody_waits_for_what_is_sold_out_and_nobody_learns_who_does() {
+    let scene = Scene::new().await;
+    let (event, _) = scene.on_sale(2500, 2).await;
+    let anybody = Client::anybody(&scene);
+    let path = format!("/v1/public/scene/events/{}/waitlist", event.slug);
+    let ada = json!({"ticket_type": "Regular", "quantity": 2, "name": "Ada Lovelace", "email": "ada@example.org"});
+    let early = anybody.post(&path, ada.clone()).await;
+    early.is_problem(409, "not_sold_out");
+    let checkout = held(&anybody, &event, 2).await;
+    let joined = anybody.post(&path, ada.clone()).await;
+    assert_eq!(joined.status, 202, "{}", joined.text);
+    let again = anybody
+        .post(&path, json!({"ticket_type": "Regular", "quantity": 1, "name": "Eve", "email": "ADA@example.org"}))
+        .await;
+    assert_eq!((again.status.as_u16(), &again.json), (202, &joined.json));
+    assert!(!joined.text.contains("wte_"), "{}", joined.text);
+    let shown = anybody
+        .get(&format!("/v1/public/scene/events/{}", event.slug))
+        .await
+        .done();
+    assert_eq!(shown["ticket_types"][0]["state"], "sold_out");
+    // What is given back is kept for Ada, and shown as sold out.
+    let release = format!("/v1/public/holds/{checkout}/release");
+    anybody.post(&release, json!({})).await.done();
+    let shown = anybody
+        .get(&format!("/v1/public/scene/events/{}", event.slug))
+        .await
+        .done();
+    assert_eq!(
+        (
+            &shown["ticket_types"][0]["state"],
+            &shown["ticket_types"][0]["left"]
+        ),
+        (&json!("sold_out"), &json!(0))
+    );
+    anybody
+        .post(&holds(&event), regular(1))
+        .await
+        .is_problem(409, "sold_out");
+    let mut priority = ada.clone();
+    priority["priority"] = json!(9);
+    anybody
+        .post(&path, priority)
+        .await
+        .is_problem(422, "invalid_input");
+    let mut unknown = ada.clone();
+    unknown["ticket_type"] = json!("Balcony");
+    anybody
+        .post(&path, unknown)
+        .await
+        .is_problem(404, "not_found");
+    let draft = scene.run(new_event("Secret Gala")).await.unwrap().event;
+    scene
+        .run(selling(draft.id, "Regular", 2500, 1))
+        .await
+        .unwrap();
+    let path = format!("/v1/public/scene/events/{}/waitlist", draft.slug);
+    anybody.post(&path, ada).await.is_problem(404, "not_found");
+    scene.reconcile().await;
+}

@@ -24,16 +24,20 @@ pub struct Reason {
 
 /// Those that can need a person. Not `queue_message`, the step of a workflow that mails: whoever enables the workflow
 /// agrees to whom it writes.
-const ASKING: [&str; 10] = [
+const ASKING: [&str; 14] = [
     "cancel_event",
     "cancel_order",
+    "cancel_tickets",
     "create_promo_codes",
     "enable_workflow",
     "erase_personal_data",
+    "refund_event",
     "refund_order",
     "save_promo_code",
     "save_ticket_type",
     "send_message",
+    "set_price_tiers",
+    "swap_tickets",
     "update_event",
 ];
 
@@ -73,21 +77,30 @@ fn of_change(change: &Recorded) -> Option<Reason> {
             let text = format!("It moves an event that {holders} valid tickets were sold for.");
             reason("moves_event", Role::Manager, text)
         }
-        "order.cancelled" if has_money("refunded") => reason(
-            "moves_money",
-            Role::Manager,
-            "It gives money back.".to_owned(),
-        ),
-        "order.cancelled" if has_money("paid") => reason(
+        "order.cancelled" | "order.tickets_cancelled" | "order.tickets_swapped"
+            if has_money("refunded") =>
+        {
+            reason(
+                "moves_money",
+                Role::Manager,
+                "It gives money back.".to_owned(),
+            )
+        }
+        "order.cancelled" | "order.tickets_cancelled" if has_money("paid") => reason(
             "cancels_paid_order",
             Role::Manager,
-            "It cancels an order that is paid.".to_owned(),
+            "It cancels what is paid.".to_owned(),
         ),
         "ticket_type.updated"
             if changes(payload, "price") && payload["sold_count"].as_i64() > Some(0) =>
         {
             let sold = &payload["sold_count"];
             let text = format!("It changes a price, and {sold} tickets were sold at the old one.");
+            reason("changes_price", Role::Manager, text)
+        }
+        "ticket_type.tiers_set" if payload["sold_count"].as_i64() > Some(0) => {
+            let sold = &payload["sold_count"];
+            let text = format!("It changes which price is asked, and {sold} tickets were sold.");
             reason("changes_price", Role::Manager, text)
         }
         "promo_code.saved" | "promo_codes.created" => of_codes(payload),
@@ -101,6 +114,10 @@ fn of_change(change: &Recorded) -> Option<Reason> {
             Role::Owner,
             "It erases who bought and attended, for good.".to_owned(),
         ),
+        "event_refund.started" => {
+            let text = "It gives the money of a whole event back.".to_owned();
+            reason("moves_money", Role::Owner, text)
+        }
         kind if kind.starts_with("refund.") || kind.starts_with("payout.") => {
             reason("moves_money", Role::Owner, "It moves money.".to_owned())
         }
@@ -211,6 +228,8 @@ mod tests {
             ),
             Some("moves_money")
         );
+        let tiers = |sold: i64| asks("ticket_type.tiers_set", json!({"sold_count": sold}));
+        assert_eq!((tiers(0), tiers(1)), (None, Some("changes_price")));
         let price = |sold: i64| json!({"changed": [{"field": "price"}], "sold_count": sold});
         assert_eq!(asks("ticket_type.updated", price(3)), Some("changes_price"));
         assert_eq!(asks("ticket_type.updated", price(0)), None);

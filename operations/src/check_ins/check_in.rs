@@ -50,6 +50,9 @@ pub struct CheckedIn {
     pub attendee: Untrusted,
     /// Its ticket type.
     pub ticket_type: String,
+    /// Its reserved seat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seat: Option<String>,
     /// The order it came with.
     pub order_number: String,
     /// The event at whose door it is.
@@ -155,10 +158,12 @@ async fn answer(
             .map(|standing| Admission::new(standing.scanned_at, standing.gate, &door.zone)),
         _ => None,
     };
+    let seat = ticket.seat.as_ref().map(|seat| format!(", seat {seat}"));
+    let seat = seat.unwrap_or_default();
     let message = match result {
         CheckInResult::Admitted => format!(
-            "Let them in: {}, order {}, for {:?}, {}.",
-            ticket.ticket_type, ticket.order_number, door.title, door.when
+            "Let them in: {}{}, order {}, for {:?}, {}.",
+            ticket.ticket_type, seat, ticket.order_number, door.title, door.when
         ),
         CheckInResult::AlreadyCheckedIn => {
             let when = first_admission
@@ -187,6 +192,7 @@ async fn answer(
         ticket_id: ticket.ticket_id,
         attendee: ticket.attendee(cx),
         ticket_type: ticket.ticket_type.clone(),
+        seat: ticket.seat.clone(),
         order_number: ticket.order_number.clone(),
         event_id: door.id,
         first_admission,

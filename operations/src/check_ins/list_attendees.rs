@@ -48,6 +48,9 @@ pub struct Attendee {
     pub email: Untrusted,
     /// The ticket type.
     pub ticket_type: String,
+    /// Their reserved seat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seat: Option<String>,
     /// The order it came with.
     pub order_number: String,
     /// Whether they are in.
@@ -103,6 +106,7 @@ fn seen(cx: &Cx, event: &Event, row: AttendeeRow) -> Attendee {
         name: people::name_for(cx, &name),
         email: people::email_for(cx, &email),
         ticket_type: row.ticket_type,
+        seat: row.seat,
         order_number: row.order_number,
         checked_in: admission.is_some(),
         admission,

@@ -63,6 +63,7 @@ pub(super) struct HeldOut {
     pub(super) event_id: EventId,
     pub(super) status: TicketStatus,
     pub(super) ticket_type: String,
+    pub(super) seat: Option<String>,
     pub(super) order_number: String,
     pub(super) attendee_name: Option<Untrusted>,
     pub(super) buyer_name: Untrusted,

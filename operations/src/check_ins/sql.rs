@@ -18,6 +18,7 @@ pub(super) async fn find_ticket(
     sqlx::query_as!(
         HeldOut,
         r#"select ticket.id as ticket_id, ticket.event_id, ticket.status, ticket_type.name as ticket_type,
+             (select seat_name(c.seat_id) from seat_claim c where c.ticket_id = ticket.id) as seat,
              orders.number as order_number, ticket.attendee_name, orders.buyer_name
            from ticket
              join orders on orders.id = ticket.order_id
@@ -252,6 +253,7 @@ pub(super) struct AttendeeRow {
     pub(super) buyer_name: Untrusted,
     pub(super) buyer_email: EmailAddress,
     pub(super) ticket_type: String,
+    pub(super) seat: Option<String>,
     pub(super) order_number: String,
     pub(super) scanned_at: Option<Timestamp>,
     pub(super) gate: Option<String>,
@@ -267,6 +269,7 @@ pub(super) async fn attendees(
         AttendeeRow,
         r#"select ticket.id as ticket_id, ticket.attendee_name, ticket.attendee_email, orders.buyer_name,
              orders.buyer_email, ticket_type.name as ticket_type, orders.number as order_number,
+             (select seat_name(c.seat_id) from seat_claim c where c.ticket_id = ticket.id) as seat,
              check_in.scanned_at as "scanned_at?", check_in.gate as "gate?"
            from ticket
              join orders on orders.id = ticket.order_id

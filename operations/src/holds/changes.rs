@@ -62,6 +62,8 @@ pub struct HoldReleased {
     pub(super) hold_id: HoldId,
     pub(super) event_id: EventId,
     pub(super) ticket_count: i32,
+    /// Whether anybody is on the waiting list of the event.
+    pub(super) is_waited_for: bool,
 }
 
 impl Change for HoldReleased {
@@ -80,6 +82,8 @@ pub struct HoldExpired {
     pub(super) hold_id: HoldId,
     pub(super) event_id: EventId,
     pub(super) ticket_count: i32,
+    /// Whether anybody is on the waiting list of the event.
+    pub(super) is_waited_for: bool,
 }
 
 impl Change for HoldExpired {

@@ -48,6 +48,7 @@ async fn expire(app: &App, mut cx: Cx, event_id: EventId) -> Result<usize, Store
         Err(_) => return Ok(0),
     }
     let ended = sql::expire(tx.conn(), &cx, event_id).await?;
+    let is_waited_for = !ended.is_empty() && inventory::is_waited_for(tx.conn(), event_id).await?;
     let ids: Vec<_> = ended.iter().map(|hold| hold.id).collect();
     let mut uses = Uses::default();
     for hold in ended {
@@ -56,6 +57,7 @@ async fn expire(app: &App, mut cx: Cx, event_id: EventId) -> Result<usize, Store
             hold_id: hold.id,
             event_id,
             ticket_count: hold.ticket_count,
+            is_waited_for,
         });
     }
     let counts = sql::counts(tx.conn(), &ids).await?;

@@ -11,7 +11,7 @@ use super::{
     model::{Hold, HoldRow, HoldStatus},
     sql,
 };
-use crate::{App, Effect, Operation, lookup::LookupError};
+use crate::{App, Effect, Operation, lookup::LookupError, seats};
 
 /// Give somebody who buys more time, once: the hold's time begins anew.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -48,7 +48,10 @@ impl Operation for ExtendHold {
             ticket_count: hold.ticket_count,
             expires_at: hold.expires_at,
         };
-        let answer = hold.seen(cx, &basket.lines);
+        let answer = Hold {
+            seats: seats::of_hold(tx.conn(), hold.id).await?,
+            ..hold.seen(cx, &basket)
+        };
         Ok(tx.commit(change, answer).await?)
     }
 }

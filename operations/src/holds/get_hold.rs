@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{model::Hold, sql};
-use crate::{App, Effect, Operation, lookup::LookupError};
+use crate::{App, Effect, Operation, lookup::LookupError, seats};
 
 /// Show a hold: what it holds, what it costs, and for how long.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -24,7 +24,10 @@ impl Operation for GetHold {
     async fn run(self, app: &App, cx: &Cx) -> Result<Hold, LookupError> {
         let mut tx = app.store().read(cx).await?;
         let (hold, basket) = sql::get(tx.conn(), self.hold).await?;
-        Ok(hold.seen(cx, &basket.lines))
+        Ok(Hold {
+            seats: seats::of_hold(tx.conn(), hold.id).await?,
+            ..hold.seen(cx, &basket)
+        })
     }
 }
 

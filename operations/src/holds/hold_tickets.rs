@@ -21,6 +21,7 @@ use crate::{
     inventory::{Moves, Shortage, Step, UseStep},
     lookup::LookupError,
     promo_codes::PromoCodeError,
+    seats::{self, Owner, SeatError, Taken, Wish},
     ticket_types::{self, AppliedCode, Basket, BasketError, Offer, Pick},
     together::{self, Counters, Sale, Together},
 };
@@ -46,6 +47,14 @@ pub struct PickedItem {
     /// How many.
     #[schemars(range(min = 1, max = 100))]
     pub quantity: i32,
+    /// Which reserved seats, one for each: `Stalls A 12`, or several: `Stalls A 12-15`. The best available, side by side if
+    /// any row has them so, when left out.
+    #[serde(default)]
+    pub seats: Vec<String>,
+    /// How many of them are for wheelchair users, when no seats are named; seats of their company come with them.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 100))]
+    pub accessible: i32,
 }
 
 impl Operation for HoldTickets {
@@ -59,6 +68,11 @@ impl Operation for HoldTickets {
         ticket_types::check_picks(&self.picks())?;
         let event = events::id_of(app, cx, &self.event).await?;
         match together::serve(app, cx, event, &self).await {
+            Err(HoldTicketsError::Seats(error))
+                if error.is_passing() && free_expired(app, cx, event).await? =>
+            {
+                together::serve(app, cx, event, &self).await
+            }
             Err(
                 HoldTicketsError::Basket(BasketError::SoldOut { .. })
                 | HoldTicketsError::PromoCode(PromoCodeError::UsedUp(_)),
@@ -77,6 +91,24 @@ impl HoldTickets {
             quantity: item.quantity,
         });
         picks.collect()
+    }
+
+    /// The seats that are wanted, line by line.
+    fn wishes(&self, basket: &Basket, offers: &[Offer]) -> Result<Vec<Wish>, SeatError> {
+        let mut wishes = Vec::new();
+        for (item, line) in self.items.iter().zip(&basket.lines) {
+            let offer = offers.iter().find(|offer| offer.id == line.ticket_type_id);
+            let wish = Wish {
+                ticket_type_id: line.ticket_type_id,
+                name: line.name.clone(),
+                quantity: line.quantity,
+                seats: item.seats.clone(),
+                accessible: item.accessible,
+            };
+            wish.check(offer.is_some_and(|offer| offer.is_seated))?;
+            wishes.push(wish);
+        }
+        Ok(wishes)
     }
 }
 
@@ -105,12 +137,26 @@ impl Together for HoldTickets {
         sale: &mut Sale<'_, ()>,
     ) -> Result<New, HoldTicketsError> {
         let basket = sale.pick::<HoldTicketsError>(cx, &self.picks(), self.promo_code())?;
-        Ok(New::of(app, cx, sale.event, basket))
+        let wishes = self.wishes(&basket, sale.offers)?;
+        let mut new = New::ending(end_of_hold(app, cx), cx, sale.event, basket);
+        new.wishes = wishes;
+        Ok(new)
     }
 
     async fn write(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx::Result<bool> {
         sql::insert(conn, new).await?;
         Ok(true)
+    }
+
+    async fn take_seats(
+        conn: &mut PgConnection,
+        cx: &Cx,
+        _: &[Offer],
+        new: &mut New,
+    ) -> Result<(), SeatError> {
+        let owner = Owner::Hold(new.row.id);
+        new.taken = seats::take(conn, cx, new.row.event_id, owner, &new.wishes).await?;
+        Ok(())
     }
 
     fn renew(_: &mut New, _: &Cx) {}
@@ -120,7 +166,11 @@ impl Together for HoldTickets {
     }
 
     fn answer(cx: &Cx, new: &New) -> Hold {
-        new.row.seen(cx, &new.basket.lines)
+        Hold {
+            seats: new.taken.seats.clone(),
+            are_apart: new.taken.are_apart,
+            ..new.row.seen(cx, &new.basket)
+        }
     }
 
     fn uses(new: &New) -> Option<(UseStep, &AppliedCode)> {
@@ -149,10 +199,19 @@ pub(crate) struct New {
     pub(super) row: HoldRow,
     pub(super) basket: Basket,
     event_title: String,
+    wishes: Vec<Wish>,
+    taken: Taken,
 }
 
 impl New {
-    fn of(app: &App, cx: &Cx, event: &Event, basket: Basket) -> Self {
+    /// One that lives until then, and longer for nobody.
+    pub(crate) fn until(expires_at: Timestamp, cx: &Cx, event: &Event, basket: Basket) -> Self {
+        let mut new = Self::ending(expires_at, cx, event, basket);
+        new.row.is_extended = true;
+        new
+    }
+
+    fn ending(expires_at: Timestamp, cx: &Cx, event: &Event, basket: Basket) -> Self {
         let row = HoldRow {
             id: cx.new_id::<HoldId>(),
             event_id: event.id,
@@ -160,7 +219,7 @@ impl New {
             currency: basket.total.currency,
             total_amount: basket.total.amount,
             ticket_count: basket.ticket_count(),
-            expires_at: end_of_hold(app, cx),
+            expires_at,
             is_extended: false,
             order_id: None,
             promo_code_id: basket.promo_code.as_ref().map(|applied| applied.id),
@@ -174,10 +233,17 @@ impl New {
             row,
             basket,
             event_title: event.title.clone(),
+            wishes: Vec::new(),
+            taken: Taken::default(),
         }
     }
 
-    fn change(&self) -> HoldPlaced {
+    pub(crate) fn id(&self) -> HoldId {
+        self.row.id
+    }
+
+    /// What is recorded of it.
+    pub(crate) fn change(&self) -> HoldPlaced {
         HoldPlaced {
             hold_id: self.row.id,
             event_id: self.row.event_id,
@@ -204,6 +270,9 @@ pub enum HoldTicketsError {
     /// The promo code cannot be used.
     #[error(transparent)]
     PromoCode(#[from] PromoCodeError),
+    /// The seats cannot be had.
+    #[error(transparent)]
+    Seats(#[from] SeatError),
     /// The event was not found.
     #[error(transparent)]
     Lookup(#[from] LookupError),
@@ -216,6 +285,7 @@ impl Fault for HoldTicketsError {
     fn specs() -> Vec<FaultSpec> {
         let mut specs = BasketError::specs();
         specs.extend(PromoCodeError::specs());
+        specs.extend(SeatError::specs());
         specs
     }
 
@@ -223,6 +293,7 @@ impl Fault for HoldTicketsError {
         match self {
             Self::Basket(error) => error.facts(),
             Self::PromoCode(error) => error.facts(),
+            Self::Seats(error) => error.facts(),
             Self::Lookup(error) => error.facts(),
             Self::Store(error) => error.facts(),
         }

@@ -25,5 +25,6 @@ pub use release_hold::{ReleaseHold, ReleaseHoldError, ReleasedHold};
 
 pub(crate) use expire::free_expired;
 pub(crate) use extend_hold::HOLD_ENDED;
-pub(crate) use hold_tickets::end_of_hold;
-pub(crate) use sql::{Held, lock_all, missing, order};
+pub(crate) use hold_tickets::{New, end_of_hold};
+pub(crate) use release_hold::give_back;
+pub(crate) use sql::{Held, insert, lock_all, missing, order};

@@ -4,7 +4,10 @@ use domain::{Currency, Cx, EventId, HoldId, Money, OrderId, PromoCodeId, TicketT
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ticket_types::{AppliedCode, Line};
+use crate::{
+    taxes::{self, ChargedFee, TaxAmount},
+    ticket_types::{AppliedCode, Basket},
+};
 
 domain::text_enum! {
     /// The state of a hold.
@@ -51,6 +54,12 @@ pub struct Hold {
     pub items: Vec<HeldItem>,
     /// How many tickets.
     pub ticket_count: i32,
+    /// Its reserved seats, in the order of the house.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seats: Vec<String>,
+    /// Whether a group that named no seats does not sit side by side: tell the buyer. Said once, when they are held.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub are_apart: bool,
     /// What an order of them costs; stays while the hold lives, whatever the organizer changes.
     pub total: Money,
     /// The promo code it was held with.
@@ -59,6 +68,12 @@ pub struct Hold {
     /// What the promo code took off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discount: Option<Money>,
+    /// What is charged beside the tickets, as a part of the total.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fees: Vec<ChargedFee>,
+    /// What of the total is tax, by rate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taxes: Vec<TaxAmount>,
     /// Until when the places are kept.
     pub expires_at: Timestamp,
     /// How many seconds that is from now; absent when it does not live any more.
@@ -102,9 +117,9 @@ impl HoldRow {
     }
 
     /// As callers see it.
-    pub(super) fn seen(&self, cx: &Cx, lines: &[Line]) -> Hold {
+    pub(super) fn seen(&self, cx: &Cx, basket: &Basket) -> Hold {
         let left = self.expires_at.as_microseconds() - cx.now.as_microseconds();
-        let items = lines.iter().map(|line| HeldItem {
+        let items = basket.lines.iter().map(|line| HeldItem {
             ticket_type_id: line.ticket_type_id,
             name: line.name.clone(),
             quantity: line.quantity,
@@ -117,9 +132,13 @@ impl HoldRow {
             status: self.status,
             items: items.collect(),
             ticket_count: self.ticket_count,
+            seats: Vec::new(),
+            are_apart: false,
             total: self.total(),
             promo_code: self.promo_code.clone(),
             discount: (self.promo_code_id).map(|_| Money::new(self.discount_amount, self.currency)),
+            fees: taxes::seen_fees(&basket.fees, self.currency),
+            taxes: taxes::charged(basket.taxes(), self.currency),
             expires_at: self.expires_at,
             seconds_left: (self.status == HoldStatus::Live).then_some((left / 1_000_000).max(0)),
             is_extended: self.is_extended,

@@ -3,13 +3,14 @@
 use domain::{Cx, Facts, Fault, FaultSpec, HoldId, Permission};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 use store::StoreError;
 
 use super::{
     changes::HoldReleased,
     extend_hold::HOLD_ENDED,
     model::{Hold, HoldRow, HoldStatus},
-    sql,
+    sql::{self, Held},
 };
 use crate::{
     App, Effect, Operation, events,
@@ -50,33 +51,44 @@ impl Operation for ReleaseHold {
             HoldStatus::Ordered => return Err(ReleaseHoldError::Ordered),
             HoldStatus::Released | HoldStatus::Expired => {
                 let answer = ReleasedHold {
-                    hold: before.seen(cx, &basket.lines),
+                    hold: before.seen(cx, &basket),
                     was_free_already: true,
                 };
                 return Ok(tx.unchanged(answer).await?);
             }
             HoldStatus::Live => {}
         }
-        sql::release(tx.conn(), cx, before.id).await?;
         let hold = HoldRow {
             status: HoldStatus::Released,
             ..before
         };
         let answer = ReleasedHold {
-            hold: hold.seen(cx, &basket.lines),
+            hold: hold.seen(cx, &basket),
             was_free_already: false,
         };
-        let change = HoldReleased {
-            hold_id: hold.id,
-            event_id: hold.event_id,
-            ticket_count: hold.ticket_count,
-        };
-        let places = inventory::places_of(tx.conn(), &basket.counts()).await?;
-        let uses = Uses::of(UseStep::ReleaseHeld, hold.promo_code_id);
-        inventory::release_uses(tx.conn(), &uses).await?;
-        inventory::move_taken(tx.conn(), Step::ReleaseHeld, &places).await?;
+        let change = give_back(tx.conn(), cx, &(hold, basket)).await?;
         Ok(tx.commit(change, answer).await?)
     }
+}
+
+/// Frees the places of a live hold, which is locked, as its event is. Call it as late as possible.
+pub(crate) async fn give_back(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    (hold, basket): &Held,
+) -> sqlx::Result<HoldReleased> {
+    sql::release(conn, cx, hold.id).await?;
+    let is_waited_for = inventory::is_waited_for(conn, hold.event_id).await?;
+    let places = inventory::places_of(conn, &basket.counts()).await?;
+    let uses = Uses::of(UseStep::ReleaseHeld, hold.promo_code_id);
+    inventory::release_uses(conn, &uses).await?;
+    inventory::move_taken(conn, Step::ReleaseHeld, &places).await?;
+    Ok(HoldReleased {
+        hold_id: hold.id,
+        event_id: hold.event_id,
+        ticket_count: hold.ticket_count,
+        is_waited_for,
+    })
 }
 
 /// How `release_hold` refuses.

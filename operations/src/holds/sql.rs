@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 
 use domain::{
-    Cx, EventId, HoldId, HoldItemId, Money, OrderId, OrganizationId, PromoCodeId, TicketTypeId,
-    Timestamp,
+    Cx, EventId, FeeId, HoldId, HoldItemId, Money, OrderId, OrganizationId, PromoCodeId,
+    TicketTypeId, Timestamp,
 };
 use sqlx::PgConnection;
 
 use super::{hold_tickets::New, model::HoldRow};
 use crate::{
     lookup::LookupError,
+    taxes::{AppliedTax, FeeLine, LineTax},
     ticket_types::{Basket, Line},
 };
 
@@ -70,8 +71,17 @@ async fn get_all(conn: &mut PgConnection, ids: &[HoldId]) -> sqlx::Result<HashMa
     .fetch_all(&mut *conn)
     .await?;
     let lines = sqlx::query!(
-        "select hold_id, ticket_type_id, name, quantity, unit_amount, listed_amount
+        "select hold_id, ticket_type_id, name, quantity, unit_amount, listed_amount, tax_name, tax_code, tax_rate, net_amount,
+           tax_amount, gross_amount
          from hold_item where hold_id = any($1) order by id",
+        ids as _
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let fees = sqlx::query!(
+        r#"select hold_id as "hold_id: HoldId", fee_id as "fee_id: FeeId", name, tax_name, tax_code, tax_rate, net_amount,
+             tax_amount, gross_amount
+           from hold_fee where hold_id = any($1) order by fee_id"#,
         ids as _
     )
     .fetch_all(conn)
@@ -82,6 +92,7 @@ async fn get_all(conn: &mut PgConnection, ids: &[HoldId]) -> sqlx::Result<HashMa
             total: row.total(),
             promo_code: row.applied(),
             discount: Money::new(row.discount_amount, row.currency),
+            fees: Vec::new(),
         };
         (row.id, (row, basket))
     };
@@ -94,6 +105,22 @@ async fn get_all(conn: &mut PgConnection, ids: &[HoldId]) -> sqlx::Result<HashMa
                 quantity: line.quantity,
                 unit_amount: line.unit_amount,
                 listed_amount: line.listed_amount,
+                tax: LineTax::of(
+                    AppliedTax::of(line.tax_name, line.tax_code, line.tax_rate),
+                    [line.net_amount, line.tax_amount, line.gross_amount],
+                ),
+            });
+        }
+    }
+    for fee in fees {
+        if let Some((_, basket)) = holds.get_mut(&fee.hold_id) {
+            basket.fees.push(FeeLine {
+                fee_id: fee.fee_id,
+                name: fee.name,
+                tax: LineTax::of(
+                    AppliedTax::of(fee.tax_name, fee.tax_code, fee.tax_rate),
+                    [fee.net_amount, fee.tax_amount, fee.gross_amount],
+                ),
             });
         }
     }
@@ -101,7 +128,7 @@ async fn get_all(conn: &mut PgConnection, ids: &[HoldId]) -> sqlx::Result<HashMa
 }
 
 /// Adds live holds of one organization, each with what it holds.
-pub(super) async fn insert(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx::Result<()> {
+pub(crate) async fn insert(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx::Result<()> {
     let Some((cx, _)) = new.first() else {
         return Ok(());
     };
@@ -109,11 +136,11 @@ pub(super) async fn insert(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx
     let now: Vec<Timestamp> = new.iter().map(|(cx, _)| cx.now).collect();
     sqlx::query!(
         "insert into hold (organization_id, id, event_id, status, currency, total_amount, ticket_count, expires_at, created_at,
-           promo_code_id, discount_amount)
-         select $1, id, event_id, 'live', currency, total, count, expires_at, created_at, promo_code_id, discount
+           promo_code_id, discount_amount, is_extended)
+         select $1, id, event_id, 'live', currency, total, count, expires_at, created_at, promo_code_id, discount, is_extended
          from unnest($2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::integer[], $7::timestamptz[], $8::timestamptz[],
-                     $9::uuid[], $10::bigint[])
-           as new (id, event_id, currency, total, count, expires_at, created_at, promo_code_id, discount)",
+                     $9::uuid[], $10::bigint[], $11::boolean[])
+           as new (id, event_id, currency, total, count, expires_at, created_at, promo_code_id, discount, is_extended)",
         cx.organization_id as _,
         rows().map(|row| row.id).collect::<Vec<HoldId>>() as _,
         rows().map(|row| row.event_id).collect::<Vec<EventId>>() as _,
@@ -124,6 +151,7 @@ pub(super) async fn insert(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx
         now as _,
         rows().map(|row| row.promo_code_id).collect::<Vec<Option<PromoCodeId>>>() as _,
         &rows().map(|row| row.discount_amount).collect::<Vec<_>>(),
+        &rows().map(|row| row.is_extended).collect::<Vec<_>>(),
     )
     .execute(&mut *conn)
     .await?;
@@ -134,10 +162,12 @@ pub(super) async fn insert(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx
     };
     let (ids, lines): (Vec<(HoldItemId, HoldId)>, Vec<&Line>) = lines().unzip();
     sqlx::query!(
-        "insert into hold_item (organization_id, hold_id, id, ticket_type_id, name, quantity, unit_amount, listed_amount)
-         select $1, hold_id, id, type_id, name, quantity, amount, listed
-         from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::integer[], $7::bigint[], $8::bigint[])
-           as new (hold_id, id, type_id, name, quantity, amount, listed)",
+        "insert into hold_item (organization_id, hold_id, id, ticket_type_id, name, quantity, unit_amount, listed_amount,
+           tax_name, tax_code, tax_rate, net_amount, tax_amount, gross_amount)
+         select $1, hold_id, id, type_id, name, quantity, amount, listed, tax_name, tax_code, tax_rate, net, tax, gross
+         from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::integer[], $7::bigint[], $8::bigint[],
+                     $9::text[], $10::text[], $11::integer[], $12::bigint[], $13::bigint[], $14::bigint[])
+           as new (hold_id, id, type_id, name, quantity, amount, listed, tax_name, tax_code, tax_rate, net, tax, gross)",
         cx.organization_id as _,
         ids.iter().map(|(_, hold)| *hold).collect::<Vec<HoldId>>() as _,
         ids.iter().map(|(id, _)| *id).collect::<Vec<HoldItemId>>() as _,
@@ -146,6 +176,45 @@ pub(super) async fn insert(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx
         &lines.iter().map(|line| line.quantity).collect::<Vec<_>>(),
         &lines.iter().map(|line| line.unit_amount).collect::<Vec<_>>(),
         &lines.iter().map(|line| line.listed_amount).collect::<Vec<_>>(),
+        lines.iter().map(|line| line.tax.name()).collect::<Vec<_>>() as _,
+        lines.iter().map(|line| line.tax.code()).collect::<Vec<_>>() as _,
+        &lines.iter().map(|line| line.tax.thousandths()).collect::<Vec<_>>(),
+        &lines.iter().map(|line| line.tax.amounts.net).collect::<Vec<_>>(),
+        &lines.iter().map(|line| line.tax.amounts.tax).collect::<Vec<_>>(),
+        &lines.iter().map(|line| line.tax.amounts.gross).collect::<Vec<_>>(),
+    )
+    .execute(&mut *conn)
+    .await?;
+    insert_fees(conn, new).await
+}
+
+/// Adds what is charged beside the lines of new holds.
+async fn insert_fees(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx::Result<()> {
+    let of = |(_, new): &(&Cx, &'_ New)| new.row.id;
+    let fees = new
+        .iter()
+        .flat_map(|pair| pair.1.basket.fees.iter().map(move |fee| (of(pair), fee)));
+    let (ids, fees): (Vec<HoldId>, Vec<&FeeLine>) = fees.unzip();
+    let Some((cx, _)) = new.first().filter(|_| !fees.is_empty()) else {
+        return Ok(());
+    };
+    sqlx::query!(
+        "insert into hold_fee (organization_id, hold_id, fee_id, name, tax_name, tax_code, tax_rate, net_amount, tax_amount,
+           gross_amount)
+         select $1, hold_id, fee_id, name, tax_name, tax_code, tax_rate, net, tax, gross
+         from unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::integer[], $8::bigint[], $9::bigint[],
+                     $10::bigint[])
+           as new (hold_id, fee_id, name, tax_name, tax_code, tax_rate, net, tax, gross)",
+        cx.organization_id as _,
+        ids as _,
+        fees.iter().map(|fee| fee.fee_id).collect::<Vec<_>>() as _,
+        &fees.iter().map(|fee| fee.name.clone()).collect::<Vec<_>>(),
+        fees.iter().map(|fee| fee.tax.name()).collect::<Vec<_>>() as _,
+        fees.iter().map(|fee| fee.tax.code()).collect::<Vec<_>>() as _,
+        &fees.iter().map(|fee| fee.tax.thousandths()).collect::<Vec<_>>(),
+        &fees.iter().map(|fee| fee.tax.amounts.net).collect::<Vec<_>>(),
+        &fees.iter().map(|fee| fee.tax.amounts.tax).collect::<Vec<_>>(),
+        &fees.iter().map(|fee| fee.tax.amounts.gross).collect::<Vec<_>>(),
     )
     .execute(conn)
     .await?;

@@ -15,10 +15,11 @@ mod uses;
 pub use model::Availability;
 
 pub(crate) use changes::{PoolResized, PoolResumed, PoolStopped, PromoCodeRecounted};
-pub(crate) use model::{Moves, Places, Pool, Recount, Sharer, Shortage, Step};
+pub(crate) use model::{Moves, Places, Pool, Recount, SeatsRecount, Sharer, Shortage, Step};
 pub(crate) use sql::{
-    NewPool, capacity, correct_uses, event_of, insert, join, leave, move_places, move_taken,
-    move_uses, places_of, pools, recount, recount_uses, release_uses, resize, resume, shared, stop,
+    NewPool, capacity, correct_uses, event_of, insert, is_waited_for, join, keep, leave,
+    move_places, move_taken, move_uses, places_of, pools, recount, recount_seats, recount_uses,
+    release_uses, resize, resume, shared, stop,
 };
 pub(crate) use uses::{UseStep, Uses, UsesRecount};
 

@@ -133,6 +133,12 @@ impl Moves {
         }
     }
 
+    /// The free places that are taken, by pool.
+    pub(crate) fn taken(&self) -> Places {
+        let net = self.0.iter().map(|(&id, &(held, sold))| (id, held + sold));
+        net.filter(|&(_, count)| count > 0).collect()
+    }
+
     /// Each pool with what is added to its held and to its sold counter.
     pub(super) fn iter(&self) -> impl Iterator<Item = (CapacityPoolId, i32, i32)> {
         self.0.iter().map(|(&id, &(held, sold))| (id, held, sold))
@@ -165,6 +171,22 @@ pub(crate) struct Recount {
     /// Valid tickets.
     pub(crate) sold: i32,
     pub(crate) is_stopped: bool,
+}
+
+/// What is taken of a ticket type with reserved seats, and the seats that are claimed of it, where the two differ.
+#[derive(Debug, Clone)]
+pub(crate) struct SeatsRecount {
+    pub(crate) ticket_type_id: TicketTypeId,
+    pub(crate) event_id: EventId,
+    pub(crate) name: String,
+    /// Places of live holds and of orders that are not paid, and their seats.
+    pub(crate) held: i32,
+    pub(crate) held_seats: i32,
+    /// Valid tickets, and their seats.
+    pub(crate) sold: i32,
+    pub(crate) sold_seats: i32,
+    /// Seats of what has ended.
+    pub(crate) strays: i32,
 }
 
 impl Recount {

@@ -4,7 +4,7 @@ use domain::{CapacityPoolId, Cx, EventId, Name, PromoCodeId, TicketTypeId};
 use sqlx::PgConnection;
 
 use super::{
-    model::{Moves, Places, Pool, Recount, Sharer, Shortage, Step},
+    model::{Moves, Places, Pool, Recount, SeatsRecount, Sharer, Shortage, Step},
     uses::{UsedUp, Uses, UsesRecount},
 };
 
@@ -90,6 +90,18 @@ async fn remove_unused(conn: &mut PgConnection, id: CapacityPoolId) -> sqlx::Res
         id as _
     )
     .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Keeps pools, whose places are about to move, from others until the transaction ends; in the order of their ids.
+pub(crate) async fn keep(conn: &mut PgConnection, moves: &Moves) -> sqlx::Result<()> {
+    let ids: Vec<CapacityPoolId> = moves.iter().map(|(id, ..)| id).collect();
+    sqlx::query!(
+        "select id from capacity_pool where id = any($1) order by id for update",
+        &ids as _
+    )
+    .fetch_all(conn)
     .await?;
     Ok(())
 }
@@ -207,6 +219,18 @@ pub(crate) async fn leave(
     remove_unused(conn, pool_id).await
 }
 
+/// Whether anybody is on the waiting list of an event, or was offered places.
+pub(crate) async fn is_waited_for(
+    conn: &mut PgConnection,
+    event_id: EventId,
+) -> sqlx::Result<bool> {
+    let found = sqlx::query_scalar!(
+        r#"select exists (select from waitlist_entry where event_id = $1 and status in ('waiting', 'offered')) as "found!""#,
+        event_id as _
+    );
+    found.fetch_one(conn).await
+}
+
 /// The most that an event can sell; none when a ticket type has no limit at all.
 pub(crate) async fn capacity(
     conn: &mut PgConnection,
@@ -261,6 +285,54 @@ pub(crate) async fn recount(
            where p.event_id = any($1)
            group by p.id, event.title
            order by p.id"#,
+        events as _
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The ticket types of events that have reserved seats, where what is held and sold differs from the seats that are
+/// claimed, or a claim belongs to what has ended. One statement, as in [`recount`].
+pub(crate) async fn recount_seats(
+    conn: &mut PgConnection,
+    events: &[EventId],
+) -> sqlx::Result<Vec<SeatsRecount>> {
+    sqlx::query_as!(
+        SeatsRecount,
+        r#"select t.id as ticket_type_id, t.event_id, t.name as "name: String", coalesce(held.count, 0)::integer as "held!",
+             coalesce(sold.count, 0)::integer as "sold!", coalesce(claims.held, 0)::integer as "held_seats!",
+             coalesce(claims.sold, 0)::integer as "sold_seats!", coalesce(claims.strays, 0)::integer as "strays!"
+           from ticket_type t
+             left join (
+               select ticket_type_id, sum(quantity) as count from (
+                 select i.ticket_type_id, i.quantity from order_item i join orders o on o.id = i.order_id
+                 where o.event_id = any($1) and o.status = 'pending'
+                 union all
+                 select i.ticket_type_id, i.quantity from hold_item i join hold on hold.id = i.hold_id
+                 where hold.event_id = any($1) and hold.status = 'live') as taken
+               group by ticket_type_id) as held on held.ticket_type_id = t.id
+             left join (
+               select ticket_type_id, count(*) as count from ticket
+               where event_id = any($1) and status = 'valid' group by ticket_type_id) as sold on sold.ticket_type_id = t.id
+             left join (
+               select c.ticket_type_id, count(*) filter (where c.ticket_id is null) as held,
+                 count(c.ticket_id) as sold,
+                 count(*) filter (where case
+                   when c.ticket_id is not null then ticket.status <> 'valid'
+                   when c.order_id is not null then orders.status <> 'pending'
+                   else hold.status <> 'live' end) as strays
+               from seat_claim c
+                 left join hold on hold.id = c.hold_id
+                 left join orders on orders.id = c.order_id
+                 left join ticket on ticket.id = c.ticket_id
+               where c.event_id = any($1) and c.status = 'live' and c.ticket_type_id is not null
+               group by c.ticket_type_id) as claims on claims.ticket_type_id = t.id
+           where t.event_id = any($1)
+             and (claims.ticket_type_id is not null
+                  or exists (select from ticket_type_section s where s.ticket_type_id = t.id))
+             and (coalesce(held.count, 0) <> coalesce(claims.held, 0)
+                  or coalesce(sold.count, 0) <> coalesce(claims.sold, 0) or claims.strays > 0)
+           order by t.id"#,
         events as _
     )
     .fetch_all(conn)

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Cancel a whole event: no more tickets are sold and nobody is let in. Cannot be undone. Orders, tickets and
-/// money stay as they are; the answer says how many are affected. Refund each paid order with `cancel_order`.
+/// money stay as they are; the answer says how many are affected. Then refund them all with `refund_event`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct CancelEvent {
     /// Event: id, slug or exact title.
@@ -85,7 +85,7 @@ fn answer(event: Event, totals: &Totals) -> CancelledEvent {
     let next = match (totals.paid_orders, totals.pending_orders) {
         (0, 0) => "Nobody has an order; nothing is left to do.".to_owned(),
         (settled, pending) => format!(
-            "Tell the buyers of {settled} paid and {pending} pending orders, and cancel and refund each order: {paid} are still to be given back."
+            "{settled} paid and {pending} pending orders are still to be cancelled, and {paid} given back: refund_event does it all."
         ),
     };
     CancelledEvent {
@@ -200,7 +200,7 @@ mod tests {
         );
         assert_eq!(cancelled.paid.to_string(), "75.00 EUR");
         assert!(
-            cancelled.next.contains("75.00 EUR are still"),
+            cancelled.next.contains("75.00 EUR given back"),
             "{}",
             cancelled.next
         );
@@ -234,7 +234,7 @@ mod tests {
         let cancelled = scene.run(cancelling(&event)).await.unwrap();
         assert_eq!(cancelled.paid.to_string(), "50.00 EUR");
         assert!(
-            cancelled.next.contains("50.00 EUR are still"),
+            cancelled.next.contains("50.00 EUR given back"),
             "{}",
             cancelled.next
         );

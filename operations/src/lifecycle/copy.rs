@@ -7,6 +7,7 @@ use store::{ResultExt as _, WriteTx};
 
 use crate::{
     events::{self, CreateEventError, Event, EventCreated, EventFormat, NewEvent, Schedule},
+    seats,
     ticket_types::{self, Copied, Offer},
 };
 
@@ -59,6 +60,7 @@ pub(super) async fn copy_event(
     })?;
     let event = events::get(tx.conn(), cx, new.id).await?;
     let copied = ticket_types::copy_all(tx.conn(), cx, source, &event).await?;
+    seats::copy(tx.conn(), source.id, event.id).await?;
     Ok((event, copied))
 }
 

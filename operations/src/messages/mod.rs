@@ -29,6 +29,7 @@ mod send_message;
 mod send_test_message;
 pub mod sending;
 mod sql;
+mod tell_of_offers;
 #[cfg(test)]
 pub(crate) mod testing;
 mod unsubscribe;
@@ -55,3 +56,4 @@ pub use unsubscribe::{Subscriber, subscriber, token, unsubscribe};
 pub use wording::WordingError;
 
 pub(crate) use ask_to_decide::{Question, ask_to_decide};
+pub(crate) use tell_of_offers::{OfferMail, tell_of_offers};

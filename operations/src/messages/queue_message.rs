@@ -164,7 +164,10 @@ impl Composer {
         wording::add_recipient(&mut facts, &recipient.name);
         if let Some(order_id) = recipient.order_id {
             let order = orders::detail(conn, &wording::with_sight(cx), order_id).await?;
-            wording::add_order(&mut facts, &order, self.template.language);
+            let language = self.template.language;
+            wording::add_order(&mut facts, &order, language);
+            let (event, address) = (self.event.as_ref(), &recipient.address);
+            wording::add_page(&mut facts, &order, event, address, language);
         }
         if recipient.ticket_id.is_some() {
             wording::add_survey(&mut facts);

@@ -262,7 +262,9 @@ impl Draft {
         let mut facts = self.facts.clone();
         wording::add_recipient(&mut facts, name);
         if let Some(order) = self.orders.get(&to.order_id) {
-            wording::add_order(&mut facts, order, self.template.language);
+            let (language, address) = (self.template.language, to.address.as_str());
+            wording::add_order(&mut facts, order, language);
+            wording::add_page(&mut facts, order, Some(&self.event), address, language);
         }
         if to.ticket_id.is_some() {
             wording::add_survey(&mut facts);

@@ -393,7 +393,7 @@ pub(super) async fn addressees(
                from orders
                where orders.event_id = $1 and orders.status = 'pending' and orders.buyer_email <> $3
                  and ($2::uuid is null or exists (select from order_item
-                        where order_item.order_id = orders.id and order_item.ticket_type_id = $2))
+                        where order_item.order_id = orders.id and order_item.ticket_type_id = $2 and order_item.quantity > 0))
                order by lower(orders.buyer_email), orders.placed_at desc"#,
             event_id as _,
             ticket_type_id as _,

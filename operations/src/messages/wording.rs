@@ -3,11 +3,12 @@
 use delivery::template::{Builtin, Filled, Frame, Placeholder, Source, TemplateError};
 use domain::{
     Cx, Facts, Fault, FaultKind, FaultSpec, Language, LocalTime, MessageKind, Money, Permission,
-    Zone, fault::Candidate,
+    WaitlistEntryId, Zone, fault::Candidate,
 };
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 use store::StoreError;
+use uuid::Uuid;
 
 use super::sql;
 use crate::{
@@ -23,16 +24,42 @@ pub(super) const UNSUBSCRIBE: &str = "https://unsubscribe.invalid/";
 /// Stands in a stored message where the recipient's own link to decide is put in when it is sent: whoever reads
 /// messages must not come to hold it.
 pub(super) const DECIDE: &str = "https://decide.invalid/";
+/// Stands where the link of the recipient's own order is put in when it is sent.
+pub(super) const ORDER: &str = "https://order.invalid/";
 /// Stands where the recipient's own link to the survey is put in when it is sent.
 pub(super) const SURVEY: &str = "https://survey.invalid/";
 
+/// Stands, with the id of an entry behind it, where the link to its own page is put in when it is sent.
+pub(super) const WAITLIST: &str = "https://waitlist.invalid/";
+
 /// A text with plain words where links are put in later.
 pub(super) fn without_links(text: &str, instead: &str) -> String {
-    let places = [UNSUBSCRIBE, DECIDE, SURVEY];
-    places
+    let places = [UNSUBSCRIBE, DECIDE, ORDER, SURVEY];
+    let text = places
         .iter()
-        .fold(text.to_owned(), |text, place| text.replace(place, instead))
+        .fold(text.to_owned(), |text, place| text.replace(place, instead));
+    with_entries(&text, |_| instead.to_owned())
 }
+
+/// A text with something in the place of each link to an entry of a waiting list.
+pub(super) fn with_entries(text: &str, link: impl Fn(WaitlistEntryId) -> String) -> String {
+    let mut parts = text.split(WAITLIST);
+    let mut linked = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let id = part
+            .get(..ENTRY_LENGTH)
+            .and_then(|id| Uuid::parse_str(id).ok());
+        match id {
+            Some(id) => linked.push_str(&(link(id.into()) + &part[ENTRY_LENGTH..])),
+            // Somebody else's words.
+            None => linked.extend([WAITLIST, part]),
+        }
+    }
+    linked
+}
+
+/// The characters of an entry's id behind [`WAITLIST`].
+const ENTRY_LENGTH: usize = 36;
 
 /// A template with what is known about it.
 pub(crate) struct Template {
@@ -181,9 +208,30 @@ pub(super) fn add_order(facts: &mut Value, order: &OrderDetail, language: Langua
         .filter(|ticket| ticket.voided_at.is_none());
     let tickets = tickets.map(|ticket| {
         let name = ticket.attendee_name.as_ref().map(domain::Untrusted::as_str);
-        json!({"name": name, "type": ticket.ticket_type, "code": spaced(&ticket.code)})
+        let seat = ticket.seat.as_ref().map(|seat| format!(", {seat}"));
+        let kind = format!("{}{}", ticket.ticket_type, seat.unwrap_or_default());
+        json!({"name": name, "type": kind, "code": spaced(&ticket.code)})
     });
     put(facts, "order.tickets", tickets.collect());
+}
+
+/// Lets the buyer of an order, and nobody else it is told to, see its page: whoever has that has its tickets.
+pub(super) fn add_page(
+    facts: &mut Value,
+    order: &OrderDetail,
+    event: Option<&Event>,
+    recipient: &str,
+    language: Language,
+) {
+    let buyer = order.order.buyer_email.as_str();
+    if !buyer.eq_ignore_ascii_case(recipient) {
+        return;
+    }
+    put(facts, "order.link", json!(ORDER));
+    if let (Some(until), Some(event)) = (order.order.pay_by, event) {
+        let until = when(until.in_zone(&event.zone), &event.zone, language);
+        put(facts, "order.pay_by", json!(until));
+    }
 }
 
 /// A code in groups of four, as people read it.
@@ -196,7 +244,7 @@ fn spaced(code: &str) -> String {
 }
 
 /// `25.00 EUR`, or `25,00 EUR` where the comma is usual.
-fn money(amount: Money, language: Language) -> String {
+pub(super) fn money(amount: Money, language: Language) -> String {
     let text = amount.to_string();
     match language {
         Language::En => text,

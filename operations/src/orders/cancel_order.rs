@@ -1,28 +1,20 @@
 //! `cancel_order`: a purchase is called off.
 
-use domain::{
-    Cx, Facts, Fault, FaultKind, FaultSpec, Money, Name, OrderId, Permission, Reference,
-    TicketTypeId,
-};
+use domain::{Cx, Facts, Fault, FaultKind, FaultSpec, Money, Name, OrderId, Permission, Reference};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{StoreError, WriteTx};
 
 use super::{
-    changes::OrderCancelled,
+    cancelling::{Freed, cancel},
     detail::{OrderDetail, detail, detail_of},
-    model::{self, OrderRow, OrderStatus},
-    payments::{GivenBack, give_back},
+    invoices::keep_up,
+    model::{OrderRow, OrderStatus},
     sql,
 };
 use crate::{
-    App, Effect, Operation,
-    codes::CodeLookupError,
-    events,
-    faults::CHECKED_IN,
-    inventory::{self, Step, UseStep, Uses},
-    lookup::LookupError,
-    tickets,
+    App, Effect, Operation, codes::CodeLookupError, events, faults::CHECKED_IN,
+    lookup::LookupError, tickets,
 };
 
 domain::text_enum! {
@@ -34,6 +26,8 @@ domain::text_enum! {
         Full = "full",
     }
 }
+
+domain::sqlx_as_text!(RefundChoice);
 
 /// Cancel an order for good: its places are free again and its tickets are void. For a paid order say whether the
 /// money is given back; what was not paid online, the organizer transfers. Ask before calling.
@@ -75,7 +69,6 @@ impl Operation for CancelOrder {
         if order.status == OrderStatus::Cancelled {
             return self.repeat(tx, order).await;
         }
-        let before = order.status;
         let refunded = self.refunded(&order)?;
         let inside = tickets::checked_in(tx.conn(), order.id).await?;
         if inside > 0 && !self.even_if_checked_in {
@@ -85,52 +78,16 @@ impl Operation for CancelOrder {
             });
         }
         let reason = self.reason.as_ref().map(Name::as_str);
-        sql::cancel(tx.conn(), cx, order.id, reason).await?;
-        let mut given = GivenBack {
-            by_processor: Money::zero(refunded.currency),
-            by_hand: Money::zero(refunded.currency),
-        };
-        if !refunded.is_zero() {
-            let back = give_back(tx.conn(), cx, &order, refunded, None, reason);
-            given = back.await?.0;
-        }
-        let voided = tickets::void_for_order(tx.conn(), cx, order.id, reason).await?;
-        let (step, counts) = match order.status {
-            OrderStatus::Pending => {
-                let items = sql::items(tx.conn(), order.id).await?;
-                (Step::ReleaseHeld, model::counts(&items))
-            }
-            OrderStatus::Paid => (Step::ReleaseSold, voided.clone()),
-            OrderStatus::Expired | OrderStatus::Cancelled => (Step::ReleaseHeld, Vec::new()),
-        };
-        let change = OrderCancelled {
-            order_id: order.id,
-            event_id: order.event_id,
-            paid: order.refundable(),
-            event_title: order.event_title,
-            number: order.number,
-            before: order.status,
-            places_freed: total(&counts),
-            tickets_voided: total(&voided),
-            refunded,
-            by_processor: given.by_processor,
-        };
+        let mut freed = Freed::default();
+        let change = cancel(tx.conn(), cx, order, refunded, reason, &mut freed).await?;
         let answer = CancelledOrder {
-            order: detail(tx.conn(), cx, order.id).await?,
+            order: detail(tx.conn(), cx, found.id).await?,
             was_cancelled_already: false,
         };
-        if matches!(before, OrderStatus::Pending | OrderStatus::Paid) {
-            let uses = Uses::of(UseStep::ReleaseUsed, order.promo_code_id);
-            inventory::release_uses(tx.conn(), &uses).await?;
-        }
-        let places = inventory::places_of(tx.conn(), &counts).await?;
-        inventory::move_taken(tx.conn(), step, &places).await?;
+        freed.release(tx.conn()).await?;
+        keep_up(&mut tx, found.id).await?;
         Ok(tx.commit(change, answer).await?)
     }
-}
-
-fn total(counts: &[(TicketTypeId, i32)]) -> i32 {
-    counts.iter().map(|(_, count)| count).sum()
 }
 
 impl CancelOrder {

@@ -3,12 +3,38 @@
 use domain::{Change, EventId, Money, OrderId, Subject};
 use serde::Serialize;
 
+use super::model::OrderRow;
+
 /// `1 ticket`, `2 tickets`.
 pub(super) fn tickets(count: i32) -> String {
     if count == 1 {
         "1 ticket".to_owned()
     } else {
         format!("{count} tickets")
+    }
+}
+
+/// Which order it is about.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Which {
+    pub(super) order_id: OrderId,
+    pub(super) event_id: EventId,
+    pub(super) event_title: String,
+    pub(super) number: String,
+}
+
+impl Which {
+    pub(super) fn of(order: &OrderRow) -> Self {
+        Self {
+            order_id: order.id,
+            event_id: order.event_id,
+            event_title: order.event_title.clone(),
+            number: order.number.clone(),
+        }
+    }
+
+    pub(super) fn named(&self) -> String {
+        format!("order {} for {:?}", self.number, self.event_title)
     }
 }
 
@@ -71,6 +97,41 @@ impl Change for OrderPaid {
         format!(
             "{money} order {} for {:?} and issues {tickets}",
             self.number, self.event_title
+        )
+    }
+}
+
+/// An order that was cancelled, or ran out, counts again.
+#[derive(Debug, Serialize)]
+pub struct OrderReactivated {
+    pub(super) order_id: OrderId,
+    pub(super) event_id: EventId,
+    pub(super) event_title: String,
+    pub(super) number: String,
+    /// The state it was in.
+    pub(super) before: super::OrderStatus,
+    pub(super) ticket_count: i32,
+    /// What is to be paid again.
+    pub(super) open: Money,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
+}
+
+impl Change for OrderReactivated {
+    const KIND: &'static str = "order.reactivated";
+    fn subject(&self) -> Subject {
+        self.order_id.into()
+    }
+    fn summary(&self) -> String {
+        let tickets = tickets(self.ticket_count);
+        let money = if self.open.is_zero() {
+            "with the money that was kept".to_owned()
+        } else {
+            format!("to be paid: {}", self.open)
+        };
+        format!(
+            "Brings the {} order {} for {:?} back: {tickets}, {money}",
+            self.before, self.number, self.event_title
         )
     }
 }

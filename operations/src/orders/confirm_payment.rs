@@ -11,7 +11,8 @@ use store::{StoreError, WriteTx};
 use super::{
     changes::OrderPaid,
     detail::{OrderDetail, detail, detail_of},
-    model::{self, OrderRow, OrderStatus},
+    invoices::keep_up,
+    model::{self, ItemRow, OrderRow, OrderStatus},
     payments::{PaymentMethod, Received, receive},
     sql,
 };
@@ -21,7 +22,7 @@ use crate::{
     events::{self, Event, EventStatus},
     inventory::{self, Moves, Step, UseStep, Uses},
     lookup::LookupError,
-    tickets,
+    seats, tickets,
 };
 
 /// Record that the money for a pending order came in: the order becomes paid and its tickets are issued. Give
@@ -100,15 +101,32 @@ pub(super) async fn fulfil(
     tx: &mut WriteTx<'_>,
     order: &OrderRow,
     amount: Money,
-) -> Result<Result<OrderPaid, Gone>, StoreError> {
-    let cx = tx.cx();
+) -> Result<Result<OrderPaid, Gone>, LookupError> {
     let items = sql::items(tx.conn(), order.id).await?;
+    fulfil_items(tx, order, &items, amount).await
+}
+
+/// Like [`fulfil`], with the order's lines as they were read.
+pub(super) async fn fulfil_items(
+    tx: &mut WriteTx<'_>,
+    order: &OrderRow,
+    items: &[ItemRow],
+    amount: Money,
+) -> Result<Result<OrderPaid, Gone>, LookupError> {
+    let cx = tx.cx();
     sql::mark_paid(tx.conn(), cx, order.id).await?;
-    let new = model::tickets(cx, order, &items);
+    let new = model::tickets(cx, order, items);
     let new: Vec<_> = new.iter().collect();
     tickets::issue(tx.conn(), cx.organization_id, &new).await?;
     sql::forget_attendees(tx.conn(), order.id).await?;
-    let places = inventory::places_of(tx.conn(), &model::counts(&items)).await?;
+    let counts = model::counts(items);
+    // Whoever brings a cancelled order back has found it seats already.
+    let is_late = order.status == OrderStatus::Expired;
+    if is_late && !seats::take_anew(tx.conn(), cx, order.event_id, order.id, &counts).await? {
+        return Ok(Err(Gone));
+    }
+    seats::to_tickets(tx.conn(), order.id).await?;
+    let places = inventory::places_of(tx.conn(), &counts).await?;
     let step = if order.status == OrderStatus::Pending {
         Step::SellHeld
     } else {
@@ -122,6 +140,7 @@ pub(super) async fn fulfil(
     if taken.is_err() {
         return Ok(Err(Gone));
     }
+    keep_up(tx, order.id).await?;
     Ok(Ok(OrderPaid {
         order_id: order.id,
         event_id: order.event_id,

@@ -12,6 +12,8 @@ use super::{
 };
 use crate::{
     lookup::LookupError,
+    seats,
+    taxes::{self, ChargedFee, FeeLine, TaxAmount},
     tickets::{self, Ticket, TicketRow},
 };
 
@@ -74,12 +76,21 @@ pub struct OrderDetail {
     pub order: Order,
     /// What was bought.
     pub items: Vec<OrderItem>,
+    /// What is charged beside the tickets, as a part of the total.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fees: Vec<ChargedFee>,
+    /// What of the total is tax, by rate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taxes: Vec<TaxAmount>,
     /// Money received.
     pub payments: Vec<Payment>,
     /// Money given back.
     pub refunds: Vec<Refund>,
     /// The tickets, once it is paid.
     pub tickets: Vec<Ticket>,
+    /// Its reserved seats, in the order of the house.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seats: Vec<String>,
     /// What was noted when it was placed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Untrusted>,
@@ -108,13 +119,15 @@ pub(super) async fn detail_of(
     row: OrderRow,
 ) -> Result<OrderDetail, LookupError> {
     let items = sql::items(conn, row.id).await?;
+    let fees = sql::fees(conn, row.id).await?;
     let tickets = tickets::of_order(conn, row.id).await?;
     let received = payments::payments(conn, row.id).await?;
     let given_back = payments::refunds(conn, row.id).await?;
     Ok(OrderDetail {
         payments: received.into_iter().map(Payment::from).collect(),
         refunds: given_back.into_iter().map(Refund::from).collect(),
-        ..OrderDetail::new(cx, &row, &items, tickets)
+        seats: seats::of_order(conn, row.id).await?,
+        ..OrderDetail::new(cx, &row, (&items, &fees), tickets)
     }
     .seen(cx))
 }
@@ -124,9 +137,12 @@ impl OrderDetail {
     pub(super) fn new(
         cx: &Cx,
         row: &OrderRow,
-        items: &[ItemRow],
+        (items, fees): (&[ItemRow], &[FeeLine]),
         tickets: impl IntoIterator<Item = TicketRow>,
     ) -> Self {
+        let taxes = items.iter().map(|item| &item.tax);
+        let taxes = taxes.chain(fees.iter().map(|fee| &fee.tax));
+        let taxes = taxes::charged(taxes, row.currency);
         let items = items.iter().map(|item| OrderItem {
             id: item.id,
             ticket_type_id: item.ticket_type_id,
@@ -140,9 +156,12 @@ impl OrderDetail {
         Self {
             order: row.seen(cx),
             items: items.collect(),
+            fees: taxes::seen_fees(fees, row.currency),
+            taxes,
             payments: Vec::new(),
             refunds: Vec::new(),
             tickets: tickets.collect(),
+            seats: Vec::new(),
             note: row.note.clone(),
             cancelled_at: row.cancelled_at,
             cancellation_reason: row.cancellation_reason.clone(),

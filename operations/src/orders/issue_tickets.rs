@@ -22,6 +22,7 @@ use crate::{
     faults::EVENT_CLOSED,
     lookup::LookupError,
     organizations,
+    taxes::LineTax,
     ticket_types::{self, Basket, BasketError, Left, Line},
     tickets::{self, Attendee},
     together,
@@ -103,15 +104,17 @@ impl Operation for IssueTickets {
             quantity: count,
             unit_amount: 0,
             listed_amount: 0,
+            tax: LineTax::default(),
         };
         let basket = Basket {
             lines: vec![line],
             total: Money::zero(event.currency),
             promo_code: None,
             discount: Money::zero(event.currency),
+            fees: Vec::new(),
         };
         let note = format!("Complimentary: {}", self.reason);
-        Left::of(&offers)
+        Left::of(cx, &event, &offers)
             .take(&basket)
             .map_err(PlaceOrderError::from)?;
         let draft = Draft {
@@ -125,7 +128,8 @@ impl Operation for IssueTickets {
             is_complimentary: true,
             pay_by: None,
         };
-        let new = together::carry_out::<PlaceOrder>(&mut tx, &offers, draft.order(cx)).await?;
+        let new =
+            together::carry_out::<PlaceOrder>(&mut tx, &event, &offers, draft.order(cx)).await?;
         let answer = IssuedTickets {
             order: new.seen(cx),
             warnings,

@@ -1,18 +1,25 @@
 //! Orders: one buyer's purchase, the money for it, and what it holds or has sold.
 //!
-//! Owns `orders`, `order_item`, and what `payments` below it owns. States: `pending` → `paid` → `cancelled`; `pending` →
-//! `cancelled` or `expired`; `expired` → `paid` when the money comes in late and the places are still there. Operations:
-//! `list_orders`, `get_order`, `place_order`, `confirm_payment`, `cancel_order`, `issue_tickets`. Changes:
-//! `order.placed`, `order.paid`, `order.cancelled`.
+//! Owns `orders`, `order_item`, and what `invoices`, `payments` and `event_refunds` below it own. States: `pending` → `paid` → `cancelled`; `pending` →
+//! `cancelled` or `expired`; `expired` → `paid` when the money comes in late and the places are still there; `cancelled` and
+//! `expired` → `pending` or `paid` when somebody brings an order back. Operations:
+//! `list_orders`, `get_order`, `place_order`, `confirm_payment`, `cancel_order`, `reactivate_order`, `issue_tickets`.
+//! Changes: `order.placed`, `order.paid`, `order.cancelled`, `order.reactivated`.
 //!
-//! Locks, in this order: event (shared), order, tickets, promo codes by id, capacity pools by id. An order counts as a use of
+//! Locks, in this order: event (shared), order, tickets, promo codes by id, capacity pools by id, series of invoices. An order counts as a use of
 //! its promo code until it is cancelled.
 
 mod cancel_order;
+mod cancelling;
 pub mod changes;
+pub mod changing;
 mod confirm_payment;
 mod detail;
+#[cfg(any(test, feature = "testing"))]
+mod discrepancies;
+pub mod event_refunds;
 mod get_order;
+pub mod invoices;
 mod issue_tickets;
 mod list_orders;
 mod model;
@@ -21,6 +28,7 @@ pub mod payments;
 mod place_order;
 mod place_order_error;
 mod placing;
+mod reactivate_order;
 mod sql;
 
 pub use cancel_order::{CancelOrder, CancelOrderError, CancelledOrder, RefundChoice};
@@ -33,10 +41,11 @@ pub use model::{Order, OrderStatus};
 pub use number::OrderNumber;
 pub use place_order::{Buyer, ItemRequest, PlaceOrder, PlacedOrder};
 pub use place_order_error::PlaceOrderError;
+pub use reactivate_order::{ReactivateOrder, ReactivateOrderError};
 
 pub(crate) use detail::detail;
 #[cfg(any(test, feature = "testing"))]
-pub(crate) use sql::discrepancies;
+pub(crate) use discrepancies::discrepancies;
 pub(crate) use sql::{Totals, totals};
 
 #[cfg(test)]
@@ -47,3 +56,5 @@ mod tests_of_codes;
 mod tests_of_holds;
 #[cfg(test)]
 mod tests_of_sharing;
+#[cfg(test)]
+mod tests_of_tiers;

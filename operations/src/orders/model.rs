@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     people::{email_for, name_for},
+    taxes::LineTax,
     tickets::{Attendee, Bought, NewTicket},
 };
 
@@ -35,8 +36,8 @@ impl OrderStatus {
             (self, to),
             (Self::Pending, Self::Paid | Self::Expired | Self::Cancelled)
                 | (Self::Paid | Self::Expired, Self::Cancelled)
-                // The money came in late, and the places were still there.
-                | (Self::Expired, Self::Paid)
+                // The money came in late, or somebody brought it back, and the places were still there.
+                | (Self::Expired | Self::Cancelled, Self::Pending | Self::Paid)
         )
     }
 }
@@ -117,8 +118,9 @@ impl OrderRow {
 
     /// What is still to be paid.
     pub(crate) fn open(&self) -> Money {
-        let open = self.total_amount.saturating_sub(self.paid_amount).max(0);
-        Money::new(open, self.currency)
+        // What was given back, such as for an order that was cancelled once, is not there to pay with.
+        let open = self.total_amount.saturating_sub(self.refundable().amount);
+        Money::new(open.max(0), self.currency)
     }
 
     /// What was paid and not given back.
@@ -167,6 +169,7 @@ pub(crate) struct ItemRow {
     pub(crate) unit_amount: i64,
     pub(crate) listed_amount: i64,
     pub(crate) attendees: Vec<Attendee>,
+    pub(crate) tax: LineTax,
 }
 
 /// How many of which ticket types items are.
@@ -203,7 +206,7 @@ mod tests {
     use super::OrderStatus::{self, Cancelled, Expired, Paid, Pending};
 
     #[test]
-    fn moves_only_forward() {
+    fn comes_back_only_as_a_whole() {
         let legal = [
             (Pending, Paid),
             (Pending, Expired),
@@ -211,6 +214,9 @@ mod tests {
             (Paid, Cancelled),
             (Expired, Cancelled),
             (Expired, Paid),
+            (Expired, Pending),
+            (Cancelled, Pending),
+            (Cancelled, Paid),
         ];
         for from in OrderStatus::ALL {
             for to in OrderStatus::ALL {

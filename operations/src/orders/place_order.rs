@@ -20,6 +20,7 @@ use crate::{
     holds::{self, Held, HoldStatus},
     inventory::{Moves, Shortage, UseStep},
     promo_codes::{self, PromoCodeError},
+    seats::SeatError,
     ticket_types::{self, AppliedCode, Basket, BasketError, Offer, Pick},
     tickets::Attendee,
     together::{self, Counters, Sale, Together},
@@ -95,6 +96,11 @@ impl Operation for PlaceOrder {
         self.check_shape()?;
         let event = events::id_of(app, cx, &self.event).await?;
         match together::serve(app, cx, event, &self).await {
+            Err(PlaceOrderError::Seats(error))
+                if error.is_passing() && holds::free_expired(app, cx, event).await? =>
+            {
+                together::serve(app, cx, event, &self).await
+            }
             Err(
                 PlaceOrderError::Basket(BasketError::SoldOut { .. })
                 | PlaceOrderError::PromoCode(PromoCodeError::UsedUp(_)),
@@ -155,6 +161,15 @@ impl Together for PlaceOrder {
 
     async fn write(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx::Result<bool> {
         placing::write(conn, new).await
+    }
+
+    async fn take_seats(
+        conn: &mut PgConnection,
+        cx: &Cx,
+        _: &[Offer],
+        new: &mut New,
+    ) -> Result<(), SeatError> {
+        placing::take_seats(conn, cx, new).await
     }
 
     fn renew(new: &mut New, cx: &Cx) {

@@ -7,6 +7,7 @@ use crate::{
     holds::{HOLD_ENDED, HoldStatus},
     lookup::LookupError,
     promo_codes::PromoCodeError,
+    seats::SeatError,
     ticket_types::BasketError,
 };
 
@@ -19,6 +20,9 @@ pub enum PlaceOrderError {
     /// The promo code cannot be used.
     #[error(transparent)]
     PromoCode(#[from] PromoCodeError),
+    /// The seats cannot be had.
+    #[error(transparent)]
+    Seats(#[from] SeatError),
     /// The hold has another promo code, or none.
     #[error("the hold was made without the promo code {0:?}")]
     HoldHasOtherCode(String),
@@ -82,6 +86,7 @@ impl Fault for PlaceOrderError {
         ];
         specs.extend(BasketError::specs());
         specs.extend(PromoCodeError::specs());
+        specs.extend(SeatError::specs());
         specs
     }
 
@@ -89,6 +94,7 @@ impl Fault for PlaceOrderError {
         match self {
             Self::Basket(error) => error.facts(),
             Self::PromoCode(error) => error.facts(),
+            Self::Seats(error) => error.facts(),
             Self::HoldHasOtherCode(_) => HOLD_PROMO_CODE.at("promo_code"),
             Self::TooManyAttendees { index, .. } => {
                 TOO_MANY_ATTENDEES.at(format!("items[{index}].attendees"))

@@ -14,6 +14,7 @@ use crate::{
     events::Event,
     holds,
     inventory::{self, Moves, Shortage, Step, UseStep},
+    seats::{self, Owner, SeatError, Wish},
     ticket_types::{AppliedCode, Basket, BasketError, Line, Offer},
     tickets::{self, Attendee, NewTicket},
 };
@@ -83,6 +84,7 @@ impl Draft<'_> {
             unit_amount: line.unit_amount,
             listed_amount: line.listed_amount,
             attendees: self.attendees.get(index).cloned().unwrap_or_default(),
+            tax: line.tax.clone(),
         };
         let mut items: Vec<ItemRow> = self.basket.lines.iter().enumerate().map(item).collect();
         let mut tickets = Vec::new();
@@ -100,6 +102,7 @@ impl Draft<'_> {
             basket: self.basket,
             origin: self.origin,
             is_complimentary: self.is_complimentary,
+            seats: Vec::new(),
         }
     }
 }
@@ -113,6 +116,8 @@ pub(crate) struct New {
     basket: Basket,
     origin: Origin,
     is_complimentary: bool,
+    /// Its reserved seats, once it has them.
+    seats: Vec<String>,
 }
 
 impl New {
@@ -123,7 +128,10 @@ impl New {
     /// As the caller may see it.
     pub(super) fn seen(&self, cx: &Cx) -> OrderDetail {
         let tickets = self.tickets.iter().map(|ticket| ticket.row.clone());
-        OrderDetail::new(cx, &self.row, &self.items, tickets)
+        OrderDetail {
+            seats: self.seats.clone(),
+            ..OrderDetail::new(cx, &self.row, (&self.items, &self.basket.fees), tickets)
+        }
     }
 
     fn placed(&self) -> OrderPlaced {
@@ -193,6 +201,11 @@ pub(super) async fn write(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx:
         .flat_map(|(_, new)| new.items.iter().map(|item| (&new.row, item)))
         .collect();
     sql::insert_items(conn, organization_id, &items).await?;
+    let fees: Vec<_> = new
+        .iter()
+        .flat_map(|(_, new)| new.basket.fees.iter().map(|fee| (&new.row, fee)))
+        .collect();
+    sql::insert_fees(conn, organization_id, &fees).await?;
     let issued: Vec<_> = new.iter().flat_map(|(_, new)| &new.tickets).collect();
     tickets::issue(conn, organization_id, &issued).await?;
     let ordered: Vec<_> = new
@@ -204,6 +217,32 @@ pub(super) async fn write(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx:
         .collect();
     holds::order(conn, &ordered).await?;
     Ok(true)
+}
+
+/// Takes the seats of a new order that is written: the best available, unless it has those of a hold already.
+pub(super) async fn take_seats(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    new: &mut New,
+) -> Result<(), SeatError> {
+    let order = new.row.id;
+    if new.origin == Origin::Free {
+        let wish = |line: &Line| Wish::best(line.ticket_type_id, &line.name, line.quantity);
+        let wishes: Vec<Wish> = new.basket.lines.iter().map(wish).collect();
+        seats::take(conn, cx, new.row.event_id, Owner::Order(order), &wishes).await?;
+        seats::to_tickets(conn, order).await?;
+    }
+    new.seats = seats::of_order(conn, order).await?;
+    for row in tickets::of_order(conn, order).await? {
+        let issued = new
+            .tickets
+            .iter_mut()
+            .find(|ticket| ticket.row.id == row.id);
+        if let Some(ticket) = issued {
+            ticket.row.seat = row.seat;
+        }
+    }
+    Ok(())
 }
 
 /// How new orders take their places: free ones, if there are enough, or those of their holds.

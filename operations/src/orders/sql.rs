@@ -1,7 +1,7 @@
 //! Every query on `orders`, `order_item`, `payment` and `refund`.
 
 use domain::{
-    Currency, Cx, EventId, Money, OrderId, OrganizationId, PageRequest, Reference, Timestamp,
+    Currency, Cx, EventId, FeeId, Money, OrderId, OrganizationId, PageRequest, Reference, Timestamp,
 };
 use sqlx::{PgConnection, types::Json};
 
@@ -9,7 +9,12 @@ use super::{
     model::{ItemRow, OrderRow, OrderStatus},
     number::OrderNumber,
 };
-use crate::{codes::CodeLookupError, lookup::LookupError, tickets::Attendee};
+use crate::{
+    codes::CodeLookupError,
+    lookup::LookupError,
+    taxes::{AppliedTax, FeeLine, LineTax},
+    tickets::Attendee,
+};
 
 /// Selects orders as [`OrderRow`]; the text behind it starts with `where`.
 macro_rules! select_orders {
@@ -72,11 +77,12 @@ pub(super) async fn lock(conn: &mut PgConnection, id: OrderId) -> Result<OrderRo
     get(conn, id).await
 }
 
-/// The lines of an order.
+/// The lines of an order, but for those of which nothing is left.
 pub(super) async fn items(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<Vec<ItemRow>> {
     let rows = sqlx::query!(
-        r#"select id, ticket_type_id, name, quantity, unit_amount, listed_amount, attendees as "attendees: Json<Vec<Attendee>>"
-           from order_item where order_id = $1 order by id"#,
+        r#"select id, ticket_type_id, name, quantity, unit_amount, listed_amount, attendees as "attendees: Json<Vec<Attendee>>",
+             tax_name, tax_code, tax_rate, net_amount, tax_amount, gross_amount
+           from order_item where order_id = $1 and quantity > 0 order by id"#,
         id as _
     )
     .fetch_all(conn)
@@ -89,8 +95,32 @@ pub(super) async fn items(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<
         unit_amount: row.unit_amount,
         listed_amount: row.listed_amount,
         attendees: row.attendees.0,
+        tax: LineTax::of(
+            AppliedTax::of(row.tax_name, row.tax_code, row.tax_rate),
+            [row.net_amount, row.tax_amount, row.gross_amount],
+        ),
     });
     Ok(items.collect())
+}
+
+/// What is charged beside the lines of an order.
+pub(super) async fn fees(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<Vec<FeeLine>> {
+    let rows = sqlx::query!(
+        r#"select fee_id as "fee_id: FeeId", name, tax_name, tax_code, tax_rate, net_amount, tax_amount, gross_amount
+           from order_fee where order_id = $1 order by fee_id"#,
+        id as _
+    )
+    .fetch_all(conn)
+    .await?;
+    let fees = rows.into_iter().map(|row| FeeLine {
+        fee_id: row.fee_id,
+        name: row.name,
+        tax: LineTax::of(
+            AppliedTax::of(row.tax_name, row.tax_code, row.tax_rate),
+            [row.net_amount, row.tax_amount, row.gross_amount],
+        ),
+    });
+    Ok(fees.collect())
 }
 
 /// Which orders are wanted.
@@ -202,11 +232,14 @@ pub(super) async fn insert_items(
     let items = || new.iter().map(|(_, item)| item);
     sqlx::query!(
         "insert into order_item (organization_id, id, order_id, event_id, ticket_type_id, name, quantity, unit_amount,
-           currency, attendees, listed_amount)
-         select $1, id, order_id, event_id, type_id, name, quantity, amount, currency, attendees, listed
+           currency, attendees, listed_amount, tax_name, tax_code, tax_rate, net_amount, tax_amount, gross_amount)
+         select $1, id, order_id, event_id, type_id, name, quantity, amount, currency, attendees, listed, tax_name, tax_code,
+           tax_rate, net, tax, gross
          from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::integer[], $8::bigint[], $9::text[],
-                     $10::jsonb[], $11::bigint[])
-           as new (id, order_id, event_id, type_id, name, quantity, amount, currency, attendees, listed)",
+                     $10::jsonb[], $11::bigint[], $12::text[], $13::text[], $14::integer[], $15::bigint[], $16::bigint[],
+                     $17::bigint[])
+           as new (id, order_id, event_id, type_id, name, quantity, amount, currency, attendees, listed, tax_name, tax_code,
+                   tax_rate, net, tax, gross)",
         organization_id as _,
         items().map(|item| item.id).collect::<Vec<_>>() as _,
         orders().map(|order| order.id).collect::<Vec<_>>() as _,
@@ -218,6 +251,100 @@ pub(super) async fn insert_items(
         &orders().map(|order| order.currency.to_string()).collect::<Vec<_>>(),
         items().map(|item| Json(&item.attendees)).collect::<Vec<_>>() as _,
         &items().map(|item| item.listed_amount).collect::<Vec<_>>(),
+        items().map(|item| item.tax.name()).collect::<Vec<_>>() as _,
+        items().map(|item| item.tax.code()).collect::<Vec<_>>() as _,
+        &items().map(|item| item.tax.thousandths()).collect::<Vec<_>>(),
+        &items().map(|item| item.tax.amounts.net).collect::<Vec<_>>(),
+        &items().map(|item| item.tax.amounts.tax).collect::<Vec<_>>(),
+        &items().map(|item| item.tax.amounts.gross).collect::<Vec<_>>(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Adds what is charged beside the lines of orders of one organization.
+pub(super) async fn insert_fees(
+    conn: &mut PgConnection,
+    organization_id: OrganizationId,
+    new: &[(&OrderRow, &FeeLine)],
+) -> sqlx::Result<()> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let orders = || new.iter().map(|(order, _)| order);
+    let fees = || new.iter().map(|(_, fee)| fee);
+    sqlx::query!(
+        "insert into order_fee (organization_id, order_id, event_id, fee_id, name, tax_name, tax_code, tax_rate, net_amount,
+           tax_amount, gross_amount)
+         select $1, order_id, event_id, fee_id, name, tax_name, tax_code, tax_rate, net, tax, gross
+         from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::integer[], $9::bigint[],
+                     $10::bigint[], $11::bigint[])
+           as new (order_id, event_id, fee_id, name, tax_name, tax_code, tax_rate, net, tax, gross)",
+        organization_id as _,
+        orders().map(|order| order.id).collect::<Vec<_>>() as _,
+        orders().map(|order| order.event_id).collect::<Vec<_>>() as _,
+        fees().map(|fee| fee.fee_id).collect::<Vec<_>>() as _,
+        &fees().map(|fee| fee.name.clone()).collect::<Vec<_>>(),
+        fees().map(|fee| fee.tax.name()).collect::<Vec<_>>() as _,
+        fees().map(|fee| fee.tax.code()).collect::<Vec<_>>() as _,
+        &fees().map(|fee| fee.tax.thousandths()).collect::<Vec<_>>(),
+        &fees().map(|fee| fee.tax.amounts.net).collect::<Vec<_>>(),
+        &fees().map(|fee| fee.tax.amounts.tax).collect::<Vec<_>>(),
+        &fees().map(|fee| fee.tax.amounts.gross).collect::<Vec<_>>(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Leaves so many of a line of an order that is locked, with what those were charged and names for no more of them.
+pub(super) async fn shrink_item(
+    conn: &mut PgConnection,
+    item: &ItemRow,
+    left: i32,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update order_item set quantity = $2, attendees = $3, net_amount = $4, tax_amount = $5, gross_amount = $6
+         where id = $1",
+        item.id as _,
+        left,
+        Json(&item.attendees) as _,
+        item.tax.amounts.net,
+        item.tax.amounts.tax,
+        item.tax.amounts.gross,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Adds up an order that is locked and whose lines or fees have changed.
+pub(super) async fn reprice(conn: &mut PgConnection, cx: &Cx, id: OrderId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update orders set total_amount = sum.total, discount_amount = sum.discount, ticket_count = sum.quantity,
+           updated_at = $2, version = version + 1
+         from (select sum(gross_amount)::bigint + coalesce((select sum(gross_amount) from order_fee where order_id = $1), 0)::bigint
+                   as total,
+                 sum(quantity * (listed_amount - unit_amount))::bigint as discount, sum(quantity)::integer as quantity
+               from order_item where order_id = $1) as sum
+         where id = $1",
+        id as _,
+        cx.now as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Makes an order that has ended wait for its payment again, as long as the organizer likes. It is locked.
+pub(super) async fn revive(conn: &mut PgConnection, cx: &Cx, id: OrderId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update orders set status = 'pending', cancelled_at = null, cancellation_reason = null, pay_by = null,
+           updated_at = $2, version = version + 1
+         where id = $1",
+        id as _,
+        cx.now as _,
     )
     .execute(conn)
     .await?;
@@ -295,7 +422,7 @@ pub(crate) async fn totals(
     let row = sqlx::query!(
         r#"select count(*) filter (where status = 'pending') as "pending_orders!",
              coalesce(sum(ticket_count) filter (where status = 'pending'), 0)::bigint as "held_tickets!",
-             coalesce(sum(total_amount - paid_amount) filter (where status = 'pending'), 0)::bigint as "pending!",
+             coalesce(sum(total_amount - paid_amount + refunded_amount) filter (where status = 'pending'), 0)::bigint as "pending!",
              count(*) filter (where status = 'paid') as "paid_orders!",
              (select count(*) from ticket where event_id = $1 and status = 'valid') as "valid_tickets!",
              coalesce(sum(paid_amount - refunded_amount) filter (where status = 'paid'), 0)::bigint as "kept!",
@@ -314,62 +441,4 @@ pub(crate) async fn totals(
         kept: Money::new(row.kept, currency),
         refunded: Money::new(row.refunded, currency),
     })
-}
-
-/// What does not add up beside the counters of pools and promo codes: pools that belong to nobody, orders whose sums
-/// differ from their payments and refunds or from the ledger, orders and holds whose sums differ from their lines. Empty
-/// when all is well.
-#[cfg(any(test, feature = "testing"))]
-pub(crate) async fn discrepancies(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar(
-        "select format('ticket type %s draws on the pool %s of a name as its own', t.id, p.id)
-         from ticket_type t join capacity_pool p on p.id = t.pool_id where p.name is not null
-         union all
-         select format('pool %s has a name and no ticket types, or none of either', p.id)
-         from capacity_pool p
-         where case when p.name is null then not exists (select from ticket_type where pool_id = p.id)
-               else not exists (select from ticket_type_pool where pool_id = p.id) end
-         union all
-         select format('order %s: paid %s of %s, refunded %s of %s, %s items for %s tickets',
-                       o.number, o.paid_amount, paid, o.refunded_amount, refunded, items, o.ticket_count)
-         from orders o,
-           lateral (select coalesce(sum(amount), 0) as paid from payment where order_id = o.id) as y,
-           lateral (select coalesce(sum(amount), 0) as refunded from refund
-                    where order_id = o.id and status <> 'failed') as r,
-           lateral (select coalesce(sum(quantity), 0) as items from order_item where order_id = o.id) as i
-         where o.paid_amount <> paid or o.refunded_amount <> refunded or o.ticket_count <> items
-         union all
-         select format('order %s: the ledger has sales %s for %s tickets, payments %s, refunds %s, tickets %s',
-                       o.number, sales, places, paid, refunded, tickets)
-         from orders o,
-           lateral (select coalesce(sum(amount) filter (where account = 'sales'), 0) as sales,
-                      coalesce(sum(quantity) filter (where account = 'sales'), 0) as places,
-                      coalesce(sum(amount) filter (where account = 'payments'), 0) as paid,
-                      -coalesce(sum(amount) filter (where account = 'refunds'), 0) as refunded,
-                      coalesce(sum(quantity) filter (where account = 'tickets'), 0) as tickets
-                    from ledger_entry where order_id = o.id) as l,
-           lateral (select case when o.status in ('pending', 'paid') then 1 else 0 end as counts) as s,
-           lateral (select count(*) as valid from ticket where order_id = o.id and status = 'valid') as t
-         where sales <> o.total_amount * counts or places <> o.ticket_count * counts or paid <> o.paid_amount
-            or refunded <> o.refunded_amount or tickets <> valid
-         union all
-         select format('order %s: %s less %s, its items say %s less %s', o.number, o.total_amount, o.discount_amount, total, less)
-         from orders o,
-           lateral (select coalesce(sum(quantity * unit_amount), 0) as total,
-                      coalesce(sum(quantity * (listed_amount - unit_amount)), 0) as less
-                    from order_item where order_id = o.id) as i
-         where o.total_amount <> total or o.discount_amount <> less
-         union all
-         select format('hold %s: %s less %s, its items say %s less %s', h.id, h.total_amount, h.discount_amount, total, less)
-         from hold h,
-           lateral (select coalesce(sum(quantity * unit_amount), 0) as total,
-                      coalesce(sum(quantity * (listed_amount - unit_amount)), 0) as less
-                    from hold_item where hold_id = h.id) as i
-         where h.total_amount <> total or h.discount_amount <> less
-         union all
-         select format('order %s has another promo code than its hold', o.number)
-         from orders o join hold h on h.order_id = o.id where h.promo_code_id is distinct from o.promo_code_id",
-    )
-    .fetch_all(conn)
-    .await
 }

@@ -13,6 +13,8 @@ pub struct PersonalDataErased {
     pub(super) ticket_count: u64,
     pub(super) message_count: u64,
     pub(super) comment_count: u64,
+    /// Entries of the waiting list.
+    pub(super) waitlist_count: u64,
     /// Runs, approvals and remembered answers that were about it.
     pub(super) record_count: u64,
     /// Whether a workflow did it, which a person had enabled for just that.
@@ -26,13 +28,14 @@ impl Change for PersonalDataErased {
     }
     fn summary(&self) -> String {
         format!(
-            "Erases for good who bought and attended {:?} ({}): {} orders, {} tickets, {} messages, {} survey comments, {} records",
+            "Erases for good who bought, attended or waited for {:?} ({}): {} orders, {} tickets, {} messages, {} survey comments, {} on the waiting list, {} records",
             self.title,
             self.when,
             self.order_count,
             self.ticket_count,
             self.message_count,
             self.comment_count,
+            self.waitlist_count,
             self.record_count,
         )
     }

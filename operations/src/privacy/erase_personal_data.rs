@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{App, Effect, Operation, events, lookup::LookupError};
 
-/// Erase for good who bought and attended an event that is over for 30 days at least: names, addresses, notes, the
+/// Erase for good who bought, attended or waited for an event that is over for 30 days at least: names, addresses, notes, the
 /// words of messages, survey comments, and what runs, approvals and remembered answers say about them. Counts, money,
 /// scores and the audit trail stay. A person approves it; `list_events_to_erase` shows what is due.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +38,9 @@ pub struct ErasedPersonalData {
     pub message_count: u64,
     /// Survey comments that are gone; their scores stay.
     pub comment_count: u64,
+    /// Entries of the waiting list that no longer say who waited.
+    #[serde(default)]
+    pub waitlist_count: u64,
     /// Runs, approvals and remembered answers that no longer say what they were about.
     pub record_count: u64,
 }
@@ -81,6 +84,7 @@ impl Operation for ErasePersonalData {
             ticket_count: answer.ticket_count,
             message_count: answer.message_count,
             comment_count: answer.comment_count,
+            waitlist_count: answer.waitlist_count,
             record_count: answer.record_count,
             by_workflow,
         };
@@ -95,6 +99,7 @@ impl ErasedPersonalData {
             self.ticket_count,
             self.message_count,
             self.comment_count,
+            self.waitlist_count,
             self.record_count,
         ];
         counts.into_iter().all(|count| count == 0)
@@ -111,6 +116,7 @@ async fn erase(
     let order_count = sql::orders(conn, cx, event_id).await?;
     let ticket_count = sql::tickets(conn, event_id).await?;
     let comment_count = sql::comments(conn, event_id).await?;
+    let waitlist_count = sql::waitlist(conn, cx, event_id).await?;
     traces.addresses = sql::forget_known(conn, traces.addresses).await?;
     let unfinished = sql::unfinished(conn, cx, &traces).await?;
     if unfinished > 0 {
@@ -125,6 +131,7 @@ async fn erase(
         ticket_count,
         message_count,
         comment_count,
+        waitlist_count,
         record_count: sql::records(conn, cx, &traces).await?,
     })
 }
@@ -215,10 +222,13 @@ mod tests {
             Audience, GetMessage, ListMessages, QueueMessage, RetryMessage, Segment, SendMessage,
             testing::{Taken, reminder, send_all},
         },
-        orders::{Buyer, CancelOrder, ConfirmPayment, OrderDetail, PlaceOrder, RefundChoice},
+        orders::{
+            Buyer, CancelOrder, ConfirmPayment, OrderDetail, PlaceOrder, RefundChoice,
+            invoices::SetInvoiceAddress,
+        },
         reports::{GetSalesReport, GetSurveyResults},
         surveys::{Answer, Invitation, SurveyError, answer_survey},
-        testing::{Scene, assert_refused, buying},
+        testing::{Scene, assert_refused, buying, invoicing},
         tickets::Attendee,
     };
     use domain::{Language, PageRequest, Permissions, WorkflowRunId};
@@ -251,6 +261,13 @@ mod tests {
             .run(&scene.cx.clone().with_key(format!("place {email}")), place)
             .await
             .unwrap();
+        let to = SetInvoiceAddress {
+            order: placed.order.order.id.into(),
+            name: name.parse().unwrap(),
+            address: "12 St James's Square, London".parse().unwrap(),
+            tax_id: None,
+        };
+        scene.run(to).await.unwrap();
         let pay = ConfirmPayment {
             order: placed.order.order.id.into(),
             amount: None,
@@ -307,6 +324,7 @@ mod tests {
 
     /// Everything that may hold a name, filled.
     async fn filled(scene: &Scene, event: EventId) -> OrderDetail {
+        scene.run(invoicing()).await.unwrap();
         let order = named_order(scene, event, "Ada Lovelace", "Ada@example.org").await;
         named_order(scene, event, "Ada Lovelace", "ada2@example.org").await;
         let cancelled = named_order(scene, event, "Ada Lovelace", "ada3@example.org").await;
@@ -359,6 +377,10 @@ mod tests {
         .await
         .unwrap();
         run_about(scene, "ada@example.org", true).await;
+        let waiting = "insert into waitlist_entry (organization_id, id, event_id, ticket_type_id, quantity, name, email, status, joined_at) \
+             select organization_id, gen_random_uuid(), event_id, id, 2, 'Ada Lovelace', 'ada@example.org', 'waiting', now() \
+             from ticket_type";
+        scene.database.tell(waiting).await;
         let input = json!({"event": event, "segment": "all", "subject": "Hello", "body": "Dear Ada Lovelace"});
         let asked = RequestApproval::of("send_message", input);
         let asked = scene.run(asked).await.unwrap();
@@ -381,11 +403,14 @@ mod tests {
         let expected = [
             "approval",
             "idempotency_key",
+            "invoice",
+            "invoice_address",
             "message",
             "orders",
             "payment",
             "refund",
             "survey_response",
+            "waitlist_entry",
             "workflow_step",
         ];
         assert_eq!(holding, expected, "the scene is poorer than the test");
@@ -406,8 +431,13 @@ mod tests {
         let said = scene.app.run(&later, survey.clone()).await.unwrap();
         let done = scene.app.run(&later, erase(event.id)).await.unwrap();
         assert_eq!(
-            (done.order_count, done.message_count, done.comment_count),
-            (3, 2, 1)
+            (
+                done.order_count,
+                done.message_count,
+                done.comment_count,
+                done.waitlist_count
+            ),
+            (3, 2, 1, 1)
         );
         for text in [
             "Ada Lovelace",
@@ -417,7 +447,13 @@ mod tests {
             "Grace Hopper",
             "grace@",
         ] {
-            assert_eq!(tables_with(&scene, text).await, [""; 0], "{text}");
+            // What was issued is kept as the law asks: whom an invoice is made out to, and nothing else of them.
+            let kept: &[&str] = if text == "Ada Lovelace" {
+                &["invoice"]
+            } else {
+                &[]
+            };
+            assert_eq!(tables_with(&scene, text).await, kept, "{text}");
         }
         let after = scene.app.run(&later, sales).await.unwrap();
         assert_eq!(json!(after), json!(before));

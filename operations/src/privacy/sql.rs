@@ -32,6 +32,7 @@ pub(super) async fn due(
              and ($3::timestamptz is null or (event.ends_at, event.id) > ($3, $4))
              and (named.count > 0
                or exists (select from message where message.event_id = event.id and message.recipient_address <> '')
+               or exists (select from waitlist_entry where waitlist_entry.event_id = event.id and waitlist_entry.email <> $6)
                or exists (select from survey_response where survey_response.event_id = event.id
                             and survey_response.comment is not null))
            order by event.ends_at, event.id limit $5"#,
@@ -60,6 +61,7 @@ pub(super) async fn traces(conn: &mut PgConnection, event_id: EventId) -> sqlx::
              union all select 'ord', id from orders where event_id = $1
              union all select 'tkt', id from ticket where event_id = $1
              union all select 'srv', id from survey_response where event_id = $1
+             union all select 'wte', id from waitlist_entry where event_id = $1
              union all select 'msg', id from message where event_id = $1
                or order_id in (select id from orders where event_id = $1)
            ) as known (kind, id)"#,
@@ -71,6 +73,7 @@ pub(super) async fn traces(conn: &mut PgConnection, event_id: EventId) -> sqlx::
         r#"select distinct lower(address) as "address!" from (
              select buyer_email from orders where event_id = $1
              union all select attendee_email from ticket where event_id = $1
+             union all select email from waitlist_entry where event_id = $1
              union all select attendee ->> 'email' from order_item, jsonb_array_elements(attendees) as attendee
                where event_id = $1
              union all select recipient_address from message
@@ -94,7 +97,8 @@ pub(super) async fn forget_known(
     sqlx::query_scalar!(
         r#"select address as "address!" from unnest($1::text[]) as address
            where not exists (select from orders where lower(buyer_email) = address)
-             and not exists (select from ticket where lower(attendee_email) = address)"#,
+             and not exists (select from ticket where lower(attendee_email) = address)
+             and not exists (select from waitlist_entry where lower(email) = address)"#,
         &addresses
     )
     .fetch_all(conn)
@@ -124,6 +128,13 @@ pub(super) async fn orders(
     )
     .execute(&mut *conn)
     .await?;
+    // Invoices themselves stay as they were issued: the law has them kept.
+    sqlx::query!(
+        "delete from invoice_address where order_id in (select id from orders where event_id = $1)",
+        event_id as _
+    )
+    .execute(&mut *conn)
+    .await?;
     sqlx::query!(
         "update payment set reference = null
          where reference is not null and order_id in (select id from orders where event_id = $1)",
@@ -147,6 +158,29 @@ pub(super) async fn tickets(conn: &mut PgConnection, event_id: EventId) -> sqlx:
         "update ticket set attendee_name = null, attendee_email = null, void_reason = null
          where event_id = $1 and coalesce(attendee_name, attendee_email, void_reason) is not null",
         event_id as _
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Blanks who waited for the event, and ends what is still open; how many entries.
+pub(super) async fn waitlist(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    event_id: EventId,
+) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        "update waitlist_entry set name = $2, email = $3,
+           status = case status when 'waiting' then 'left' when 'offered' then
+             (select case hold.status when 'ordered' then 'bought' else 'lapsed' end from hold where hold.id = hold_id)
+             else status end,
+           ended_at = coalesce(ended_at, $4)
+         where event_id = $1 and email <> $3",
+        event_id as _,
+        ERASED_NAME,
+        ERASED_EMAIL,
+        cx.now as _,
     )
     .execute(conn)
     .await?;

@@ -14,6 +14,7 @@ use crate::{
     events::{self, Event},
     lookup::LookupError,
     orders::payments::PaymentMethod,
+    taxes::TaxAmount,
 };
 
 /// The money of one event from the ledger: what was sold, what came in and went back by which way, and what stays. With a
@@ -49,6 +50,12 @@ pub struct Settlement {
     pub given_back: Money,
     /// What stays.
     pub kept: Money,
+    /// What orders that stand cost, by rate of tax: together that is `sold`.
+    pub taxes: Vec<TaxAmount>,
+    /// The tax in `sold`.
+    pub tax: Money,
+    /// The fees in `sold`.
+    pub fees: Money,
     /// Money by the way it moved.
     pub by_method: Vec<MethodSettlement>,
     /// Valid tickets by ticket type.
@@ -117,7 +124,14 @@ impl Operation for GetSettlement {
         let sums = sql::settled(tx.conn(), event.id, as_of).await?;
         let by_method = sql::settled_by_method(tx.conn(), event.id, as_of).await?;
         let tickets = sql::settled_tickets(tx.conn(), event.id, as_of).await?;
-        Ok(Settlement::new(&event, as_of, sums, &by_method, tickets))
+        let taxes = sql::settled_taxes(tx.conn(), &event, as_of).await?;
+        Ok(Settlement::new(
+            &event,
+            as_of,
+            sums,
+            &by_method,
+            (tickets, taxes),
+        ))
     }
 }
 
@@ -142,8 +156,10 @@ impl Settlement {
         as_of: Timestamp,
         sums: Sums,
         by_method: &[MethodSums],
-        tickets: Vec<TicketsSettlement>,
+        (tickets, (taxes, fees)): (Vec<TicketsSettlement>, (Vec<TaxAmount>, i64)),
     ) -> Self {
+        let tax: i64 = taxes.iter().map(|rate| rate.tax.amount).sum();
+        let of_rates: i64 = taxes.iter().map(|rate| rate.gross.amount).sum();
         let money = |amount| Money::new(amount, event.currency);
         let kept = sums.received - sums.given_back;
         let by_method = by_method.iter().map(|sums| MethodSettlement {
@@ -166,15 +182,23 @@ impl Settlement {
             received: money(sums.received),
             given_back: money(sums.given_back),
             kept: money(kept),
-            lines: lines(event.currency, sums, &by_method),
+            lines: lines(event.currency, sums, (tax, fees), &by_method),
+            taxes,
+            tax: money(tax),
+            fees: money(fees),
             by_method,
             tickets,
-            adds_up: of_sales == kept && of_methods == kept,
+            adds_up: of_sales == kept && of_methods == kept && of_rates == sums.sold,
         }
     }
 }
 
-fn lines(currency: Currency, sums: Sums, by_method: &[MethodSettlement]) -> Vec<String> {
+fn lines(
+    currency: Currency,
+    sums: Sums,
+    (tax, fees): (i64, i64),
+    by_method: &[MethodSettlement],
+) -> Vec<String> {
     let line = |what: &str, amount: i64| format!("{what}: {}", Money::new(amount, currency));
     let mut lines = vec![line("Sold", sums.sold)];
     let parts = [
@@ -188,6 +212,12 @@ fn lines(currency: Currency, sums: Sums, by_method: &[MethodSettlement]) -> Vec<
     let parts = parts.into_iter().filter(|(_, amount)| *amount != 0);
     lines.extend(parts.map(|(what, amount)| line(what, amount)));
     lines.push(line("= stays", sums.received - sums.given_back));
+    if fees != 0 {
+        lines.push(line("Fees in what was sold", fees));
+    }
+    if tax != 0 {
+        lines.push(line("Tax in what was sold", tax));
+    }
     for method in by_method {
         lines.push(format!(
             "{}: {} came in, {} went back, {} stay",

@@ -1,8 +1,8 @@
 //! The figures, counted where they are kept.
 
 use domain::{
-    Currency, Cx, EventId, LocalTime, Money, PageRequest, SurveyResponseId, TicketId, Timestamp,
-    Untrusted, Zone,
+    Currency, Cx, EventId, LocalTime, Money, PageRequest, SurveyResponseId, TaxRate, TicketId,
+    Timestamp, Untrusted, Zone,
 };
 use sqlx::PgConnection;
 
@@ -10,7 +10,10 @@ use super::{
     get_settlement::{MethodSums, Sums, TicketsSettlement},
     model::{CurrencyTotals, EventSales, SalesTotals, TypeSales},
 };
-use crate::events::{Event, EventStatus, StoredStatus};
+use crate::{
+    events::{Event, EventStatus, StoredStatus},
+    taxes::TaxAmount,
+};
 
 /// Which sales are counted: of one event or all, and within which instants. Orders count by when they were paid,
 /// placed (pending, expired) or cancelled; tickets by when they were issued; money by when it moved.
@@ -100,7 +103,7 @@ pub(super) async fn by_event(
                  count(*) filter (where status = 'pending' and placed_at >= $2 and placed_at < $3) as pending,
                  count(*) filter (where status = 'cancelled' and cancelled_at >= $2 and cancelled_at < $3) as cancelled,
                  count(*) filter (where status = 'expired' and placed_at >= $2 and placed_at < $3) as expired,
-                 coalesce(sum(total_amount - paid_amount)
+                 coalesce(sum(total_amount - paid_amount + refunded_amount)
                    filter (where status = 'pending' and placed_at >= $2 and placed_at < $3), 0)::bigint as pending_amount
                from orders where orders.event_id = event.id) o
              cross join lateral (
@@ -141,7 +144,7 @@ pub(crate) async fn totals_of(conn: &mut PgConnection, event: &Event) -> sqlx::R
                 count(*) filter (where status = 'pending') as pending,
                 count(*) filter (where status = 'cancelled') as cancelled,
                 count(*) filter (where status = 'expired') as expired,
-                coalesce(sum(total_amount - paid_amount) filter (where status = 'pending'), 0)::bigint as pending_amount,
+                coalesce(sum(total_amount - paid_amount + refunded_amount) filter (where status = 'pending'), 0)::bigint as pending_amount,
                 coalesce(sum(paid_amount), 0)::bigint as gross,
                 coalesce(sum(refunded_amount), 0)::bigint as refunded
               from orders where event_id = $1) o,
@@ -451,4 +454,42 @@ pub(super) async fn settled_tickets(
     )
     .fetch_all(conn)
     .await
+}
+
+/// What the orders of an event that stand at an instant cost, by rate of tax, and what of that are fees.
+pub(super) async fn settled_taxes(
+    conn: &mut PgConnection,
+    event: &Event,
+    until: Timestamp,
+) -> sqlx::Result<(Vec<TaxAmount>, i64)> {
+    let rows = sqlx::query!(
+        r#"with standing as (
+             select order_id from ledger_entry where event_id = $1 and at <= $2 and account = 'sales'
+             group by order_id having sum(quantity) > 0)
+           select tax_name, tax_code, tax_rate as "tax_rate!", sum(net_amount)::bigint as "net!",
+             sum(tax_amount)::bigint as "tax!", sum(gross_amount)::bigint as "gross!",
+             coalesce(sum(gross_amount) filter (where is_fee), 0)::bigint as "fees!"
+           from (select order_id, tax_name, tax_code, tax_rate, net_amount, tax_amount, gross_amount, false as is_fee
+                 from order_item where event_id = $1
+                 union all
+                 select order_id, tax_name, tax_code, tax_rate, net_amount, tax_amount, gross_amount, true
+                 from order_fee where event_id = $1) as charged
+             join standing using (order_id)
+           group by tax_name, tax_code, tax_rate having sum(gross_amount) > 0 order by tax_rate, tax_name"#,
+        event.id as _,
+        until as _,
+    )
+    .fetch_all(conn)
+    .await?;
+    let fees = rows.iter().map(|row| row.fees).sum();
+    let money = |amount| Money::new(amount, event.currency);
+    let rates = rows.into_iter().map(|row| TaxAmount {
+        name: row.tax_name,
+        code: row.tax_code,
+        rate: TaxRate::from_thousandths(row.tax_rate),
+        net: money(row.net),
+        tax: money(row.tax),
+        gross: money(row.gross),
+    });
+    Ok((rates.collect(), fees))
 }

@@ -50,6 +50,13 @@ impl Operation for ArchiveTicketType {
             return Ok(tx.unchanged(answer).await?);
         }
         sql::archive(tx.conn(), cx, offer.id).await?;
+        // The tier behind it follows the one before it.
+        let mut moved = vec![(offer.id, None)];
+        let behind = offers.iter().find(|next| next.follows == Some(offer.id));
+        moved.extend(behind.map(|next| (next.id, offer.follows)));
+        if moved.len() > 1 || offer.follows.is_some() {
+            sql::set_tiers(tx.conn(), cx, &moved).await?;
+        }
         let change = TicketTypeArchived {
             ticket_type_id: offer.id,
             event_id: event.id,

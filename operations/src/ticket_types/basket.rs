@@ -2,19 +2,18 @@
 
 use std::collections::HashMap;
 
-use domain::{
-    CapacityPoolId, Currency, Cx, Facts, Fault, FaultKind, FaultSpec, LocalTime, Money, Reference,
-    TicketTypeId, money::MoneyError,
-};
+use domain::{CapacityPoolId, Currency, Cx, Money, Reference, TicketTypeId};
 
 use super::{
+    BasketError,
     model::{Offer, SaleState, find_for, places, sale_state},
     terms::{AppliedCode, Terms},
+    tiers, waited_for,
 };
 use crate::{
     events::{Event, EventStatus},
     inventory::{Places, Pool, Shortage},
-    lookup::LookupError,
+    taxes::{AppliedTax, FeeLine, Item, LineTax, Pricing},
 };
 
 /// The most lines of a basket.
@@ -35,9 +34,22 @@ pub(crate) struct Line {
     pub(crate) quantity: i32,
     pub(crate) unit_amount: i64,
     pub(crate) listed_amount: i64,
+    pub(crate) tax: LineTax,
 }
 
 impl Line {
+    /// So many of a ticket type at a price each, before tax is worked out.
+    pub(crate) fn of(offer: &Offer, price: Money, quantity: i32) -> Self {
+        Self {
+            ticket_type_id: offer.id,
+            name: offer.name.to_string(),
+            quantity,
+            unit_amount: price.amount,
+            listed_amount: offer.price_amount,
+            tax: LineTax::default(),
+        }
+    }
+
     /// What one costs without the promo code, if that is more.
     pub(crate) fn listed(&self, currency: Currency) -> Option<Money> {
         (self.listed_amount > self.unit_amount).then(|| Money::new(self.listed_amount, currency))
@@ -53,6 +65,8 @@ pub(crate) struct Basket {
     pub(crate) promo_code: Option<AppliedCode>,
     /// What that took off; the total is without it.
     pub(crate) discount: Money,
+    /// What is charged beside the lines, as a part of the total.
+    pub(crate) fees: Vec<FeeLine>,
 }
 
 /// Checks what can be said without looking anything up.
@@ -72,34 +86,46 @@ pub(crate) fn check_picks(picks: &[Pick<'_>]) -> Result<(), BasketError> {
 }
 
 impl Basket {
-    /// Fills a basket at present prices, or those of a promo code, if the event, which is shared, sells these things now.
-    /// Each price is made once, here.
+    /// Fills a basket at present prices, or those of a promo code, if the event, which is shared, sells these things now
+    /// beside what was given out before. Each price is made once, here, and so are tax and fees.
     pub(crate) fn fill(
         cx: &Cx,
         event: &Event,
-        offers: &[Offer],
+        (left, pricing): (&Left<'_>, &Pricing),
         picks: &[Pick<'_>],
         terms: Option<&Terms>,
     ) -> Result<Self, BasketError> {
         on_sale(event)?;
+        let offers = left.offers();
+        let mut picked = Vec::new();
         let mut counts = HashMap::<TicketTypeId, i32>::new();
-        let mut lines = Vec::new();
         for (index, pick) in picks.iter().enumerate() {
             let at = |error| BasketError::TicketType { index, error };
             let offer = find_for(cx, offers, pick.ticket_type, terms).map_err(at)?;
-            let state = sale_state(cx, event, offer);
-            if let SaleState::NotYet | SaleState::Over = state {
-                return Err(BasketError::not_on_sale(index, offer, state));
-            }
             *counts.entry(offer.id).or_default() += pick.quantity;
+            picked.push((pick, offer));
+        }
+        // Whoever takes the last of a tier may take the rest of what they want of the next.
+        let rest = |offer: &Offer| {
+            let taken = counts.get(&offer.id).copied().unwrap_or_default();
+            left.left(offer)
+                .map(|left| left.saturating_sub(taken).max(0))
+        };
+        let mut lines = Vec::new();
+        for (index, (pick, offer)) in picked.into_iter().enumerate() {
+            match sale_state(cx, event, offers, offer, rest) {
+                state @ (SaleState::NotYet | SaleState::Over) => {
+                    return Err(BasketError::not_on_sale(index, offer, state));
+                }
+                SaleState::NextTier => {
+                    let before = tiers::still_before(cx, offers, offer, &rest);
+                    return Err(BasketError::earlier_tier(index, offer, before, left));
+                }
+                // What is left of it is counted below.
+                _ => {}
+            }
             let price = terms.map_or_else(|| offer.price(), |terms| terms.price(offer));
-            lines.push(Line {
-                ticket_type_id: offer.id,
-                name: offer.name.to_string(),
-                quantity: pick.quantity,
-                unit_amount: price.amount,
-                listed_amount: offer.price_amount,
-            });
+            lines.push((Line::of(offer, price, pick.quantity), offer.tax.as_ref()));
         }
         for offer in offers {
             let limits = offer.min_per_order..=offer.max_per_order;
@@ -110,14 +136,49 @@ impl Basket {
                 return Err(BasketError::outside_limits(offer, *given));
             }
         }
-        let listed = sum(event.currency, &lines, |line| line.listed_amount)?;
-        let total = sum(event.currency, &lines, |line| line.unit_amount)?;
+        for offer in offers.iter().filter(|offer| offer.is_add_on()) {
+            let given = counts.get(&offer.id).copied().unwrap_or_default();
+            let bases = offer.bases(offers).filter_map(|base| counts.get(&base.id));
+            let most = bases.sum::<i32>() * offer.per_ticket.unwrap_or_default();
+            if given > most {
+                return Err(BasketError::add_on_alone(offer, offers, given));
+            }
+        }
+        Self::charged(event.currency, pricing, lines, terms)
+    }
+
+    /// A basket of lines, each with its tax rule, charged as its event does.
+    pub(crate) fn charged(
+        currency: Currency,
+        pricing: &Pricing,
+        lines: Vec<(Line, Option<&AppliedTax>)>,
+        terms: Option<&Terms>,
+    ) -> Result<Self, BasketError> {
+        let items = lines.iter().map(|(line, tax)| Item {
+            unit_amount: line.unit_amount,
+            quantity: line.quantity,
+            tax: *tax,
+        });
+        let items: Vec<Item<'_>> = items.collect();
+        let charged = pricing.charge(currency, &items);
+        let charged = charged.map_err(BasketError::Total)?;
+        let taxed = lines.into_iter().zip(charged.lines);
+        let lines: Vec<Line> = taxed.map(|((line, _), tax)| Line { tax, ..line }).collect();
+        let listed = sum(currency, &lines, |line| line.listed_amount)?;
+        let priced = sum(currency, &lines, |line| line.unit_amount)?;
         Ok(Self {
             lines,
-            total,
+            total: charged.total,
             promo_code: terms.map(|terms| terms.applied.clone()),
-            discount: Money::new(listed.amount - total.amount, event.currency),
+            discount: Money::new(listed.amount - priced.amount, currency),
+            fees: charged.fees,
         })
+    }
+
+    /// What is charged on lines and fees.
+    pub(crate) fn taxes(&self) -> impl Iterator<Item = &LineTax> {
+        let fees = self.fees.iter().map(|fee| &fee.tax);
+        self.lines.iter().map(|line| &line.tax).chain(fees)
     }
 
     /// How many of which ticket types.
@@ -181,29 +242,43 @@ fn sum(
     Ok(sum)
 }
 
-/// What is left while places are given out to one basket after the other. It spares the writes when too few are left
-/// already; nothing is promised yet: the pools decide.
+/// What is left while places are given out to one basket after the other, beside what is kept for those on the waiting
+/// list. It spares the writes when too few are left already; nothing is promised yet: the pools decide.
 pub(crate) struct Left<'a> {
     offers: &'a [Offer],
     pools: HashMap<CapacityPoolId, Pool>,
 }
 
 impl<'a> Left<'a> {
-    pub(crate) fn of(offers: &'a [Offer]) -> Self {
-        let pools = offers.iter().flat_map(Offer::pools);
+    pub(crate) fn of(cx: &Cx, event: &Event, offers: &'a [Offer]) -> Self {
         Self {
             offers,
-            pools: pools.map(|pool| (pool.id, pool)).collect(),
+            pools: waited_for::beside(cx, event, offers),
         }
+    }
+
+    /// The ticket types they are of.
+    pub(super) fn offers(&self) -> &'a [Offer] {
+        self.offers
+    }
+
+    /// How many of a ticket type can be picked; none when nothing limits it.
+    pub(crate) fn left(&self, offer: &Offer) -> Option<i32> {
+        let pools = offer.pools();
+        pools.filter_map(|pool| self.pools[&pool.id].left()).min()
+    }
+
+    /// The shortage, if places of pools cannot be had.
+    pub(super) fn lacks(&self, wanted: &Places) -> Option<Shortage> {
+        let mut wanted = wanted.iter();
+        wanted.find_map(|(pool_id, &count)| self.pools.get(pool_id)?.lacks(count))
     }
 
     /// Takes the places of a basket, if there are enough.
     pub(crate) fn take(&mut self, basket: &Basket) -> Result<(), BasketError> {
         let wanted = basket.places(self.offers);
-        for (&pool_id, &count) in &wanted {
-            if let Some(shortage) = self.pools[&pool_id].lacks(count) {
-                return Err(basket.sold_out(self.offers, shortage));
-            }
+        if let Some(shortage) = self.lacks(&wanted) {
+            return Err(basket.sold_out(self.offers, shortage));
         }
         for (pool_id, count) in &wanted {
             if let Some(pool) = self.pools.get_mut(pool_id) {
@@ -223,181 +298,4 @@ pub(crate) fn on_sale(event: &Event) -> Result<(), BasketError> {
         title: event.title.clone(),
         status: event.status,
     })
-}
-
-/// Why something cannot be picked.
-#[derive(Debug, thiserror::Error)]
-pub enum BasketError {
-    /// No line, or too many.
-    #[error("an order has 1 to 50 items; this one has {0}")]
-    ItemCount(usize),
-    /// Too few or too many of one thing.
-    #[error("{given} is not a quantity of tickets; an item has 1 to 100")]
-    QuantityOutOfRange {
-        /// Which item.
-        index: usize,
-        /// What was given.
-        given: i32,
-    },
-    /// The event is a draft, over, cancelled or archived.
-    #[error("{title:?} is {status}, so nothing can be bought")]
-    EventNotOnSale {
-        /// Its title.
-        title: String,
-        /// Its state.
-        status: EventStatus,
-    },
-    /// The sale of a ticket type has not begun, or is over.
-    #[error("{name:?} is not on sale: {}", window(*.starts, *.ends))]
-    NotOnSale {
-        /// Which item.
-        index: usize,
-        /// The ticket type.
-        name: String,
-        /// When its sale begins, if that is why.
-        starts: Option<LocalTime>,
-        /// When its sale ended, if that is why.
-        ends: Option<LocalTime>,
-    },
-    /// Fewer or more than one order may have.
-    #[error("an order has {min} to {max} {name:?} tickets; this one has {given}")]
-    OutsideLimits {
-        /// The ticket type.
-        name: String,
-        /// The fewest.
-        min: i32,
-        /// The most.
-        max: i32,
-        /// What was asked for.
-        given: i32,
-    },
-    /// Fewer are left than were asked for.
-    #[error("{left} of the {wanted} {name} tickets asked for are left")]
-    SoldOut {
-        /// The ticket types.
-        name: String,
-        /// How many were asked for.
-        wanted: i32,
-        /// How many are left.
-        left: i32,
-    },
-    /// The counters of a pool did not add up.
-    #[error("the sale of {0} is stopped until somebody has checked what was sold")]
-    SalesStopped(String),
-    /// The prices cannot be added up.
-    #[error("the order cannot be added up: {0}")]
-    Total(MoneyError),
-    /// A ticket type was not found.
-    #[error("{error}")]
-    TicketType {
-        /// Which item.
-        index: usize,
-        /// How it was not found.
-        error: LookupError,
-    },
-}
-
-impl BasketError {
-    fn not_on_sale(index: usize, offer: &Offer, state: SaleState) -> Self {
-        let is_early = state == SaleState::NotYet;
-        Self::NotOnSale {
-            index,
-            name: offer.name.to_string(),
-            starts: offer.sales_start_local.filter(|_| is_early),
-            ends: offer.sales_end_local.filter(|_| !is_early),
-        }
-    }
-
-    fn outside_limits(offer: &Offer, given: i32) -> Self {
-        Self::OutsideLimits {
-            name: offer.name.to_string(),
-            min: offer.min_per_order,
-            max: offer.max_per_order,
-            given,
-        }
-    }
-}
-
-fn window(starts: Option<LocalTime>, ends: Option<LocalTime>) -> String {
-    match (starts, ends) {
-        (Some(starts), _) => format!("the sale begins on {}", starts.readable()),
-        (None, Some(ends)) => format!("the sale ended on {}", ends.readable()),
-        (None, None) => "the sale is over".to_owned(),
-    }
-}
-
-const ITEM_COUNT: FaultSpec = FaultSpec::new(
-    FaultKind::Invalid,
-    "item_count",
-    "Give at least one item; split what is too large into several orders.",
-);
-const QUANTITY_OUT_OF_RANGE: FaultSpec = FaultSpec::new(
-    FaultKind::Invalid,
-    "quantity_out_of_range",
-    "Ask how many are wanted.",
-);
-const EVENT_NOT_ON_SALE: FaultSpec = FaultSpec::new(
-    FaultKind::Conflict,
-    "event_not_on_sale",
-    "A draft is put on sale with publish_event; tell the organizer when it is over or cancelled.",
-);
-const NOT_ON_SALE: FaultSpec = FaultSpec::new(
-    FaultKind::Conflict,
-    "not_on_sale",
-    "Offer another ticket type from list_ticket_types, or change its sales window with save_ticket_type.",
-);
-const OUTSIDE_LIMITS: FaultSpec = FaultSpec::new(
-    FaultKind::Conflict,
-    "quantity_outside_limits",
-    "Choose a quantity within the limits, or change them with save_ticket_type.",
-);
-const SOLD_OUT: FaultSpec = FaultSpec::new(
-    FaultKind::Conflict,
-    "sold_out",
-    "Offer what is left or another ticket type; do not try again with the same number.",
-);
-const SALES_STOPPED: FaultSpec = FaultSpec::new(
-    FaultKind::Conflict,
-    "sales_stopped",
-    "Tell the organizer; check_inventory shows what does not add up, resume_sales counts anew and sells again.",
-);
-const TOTAL: FaultSpec = FaultSpec::new(
-    FaultKind::Invalid,
-    "total_too_large",
-    "Check the prices with list_ticket_types.",
-);
-
-impl Fault for BasketError {
-    fn specs() -> Vec<FaultSpec> {
-        let mut specs = vec![
-            ITEM_COUNT,
-            QUANTITY_OUT_OF_RANGE,
-            EVENT_NOT_ON_SALE,
-            NOT_ON_SALE,
-            OUTSIDE_LIMITS,
-            SOLD_OUT,
-            SALES_STOPPED,
-            TOTAL,
-        ];
-        specs.extend(LookupError::specs());
-        specs
-    }
-
-    fn facts(&self) -> Facts {
-        match self {
-            Self::ItemCount(_) => ITEM_COUNT.at("items"),
-            Self::QuantityOutOfRange { index, .. } => {
-                QUANTITY_OUT_OF_RANGE.at(format!("items[{index}].quantity"))
-            }
-            Self::EventNotOnSale { .. } => EVENT_NOT_ON_SALE.at("event"),
-            Self::NotOnSale { index, .. } => NOT_ON_SALE.at(format!("items[{index}].ticket_type")),
-            Self::OutsideLimits { .. } => OUTSIDE_LIMITS.at("items"),
-            Self::SoldOut { .. } => SOLD_OUT.at("items"),
-            Self::SalesStopped(_) => SALES_STOPPED.at("items"),
-            Self::Total(_) => TOTAL.at("items"),
-            Self::TicketType { index, error } => {
-                error.facts().at(format!("items[{index}].ticket_type"))
-            }
-        }
-    }
 }

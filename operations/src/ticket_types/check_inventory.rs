@@ -1,13 +1,13 @@
 //! `check_inventory`: the counters of pools, counted anew.
 
-use domain::{CapacityPoolId, Cx, EventId, Permission, PromoCodeId, Reference};
+use domain::{CapacityPoolId, Cx, EventId, Permission, PromoCodeId, Reference, TicketTypeId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::WriteTx;
 
 use crate::{
     App, Effect, Operation, events,
-    inventory::{self, PoolStopped, PromoCodeRecounted, Recount, UsesRecount},
+    inventory::{self, PoolStopped, PromoCodeRecounted, Recount, SeatsRecount, UsesRecount},
     lookup::LookupError,
 };
 
@@ -30,6 +30,47 @@ pub struct CheckedInventory {
     /// Promo codes whose uses did not add up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub promo_codes: Vec<RecountedPromoCode>,
+    /// Ticket types whose reserved seats do not add up. Nobody gets a seat twice, but somebody may have none: tell the
+    /// organizer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seats: Vec<RecountedSeats>,
+}
+
+/// A ticket type whose reserved seats do not add up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RecountedSeats {
+    /// Its id.
+    pub ticket_type_id: TicketTypeId,
+    /// What it is called.
+    pub name: String,
+    /// Its event.
+    pub event_id: EventId,
+    /// Set aside, by live holds and orders that are not paid.
+    pub held: i32,
+    /// Seats of those.
+    pub held_seats: i32,
+    /// Valid tickets.
+    pub sold: i32,
+    /// Seats of those.
+    pub sold_seats: i32,
+    /// Seats that belong to what has ended.
+    pub stray_seats: i32,
+}
+
+impl RecountedSeats {
+    fn of(recount: SeatsRecount) -> Self {
+        tracing::error!(ticket_type.id = %recount.ticket_type_id, "The seats of a ticket type do not add up");
+        Self {
+            ticket_type_id: recount.ticket_type_id,
+            name: recount.name,
+            event_id: recount.event_id,
+            held: recount.held,
+            held_seats: recount.held_seats,
+            sold: recount.sold,
+            sold_seats: recount.sold_seats,
+            stray_seats: recount.strays,
+        }
+    }
 }
 
 /// A promo code whose uses did not add up.
@@ -107,8 +148,10 @@ impl Operation for CheckInventory {
             None => events::published(tx.conn()).await?,
         };
         let recounts = inventory::recount(tx.conn(), &events).await?;
+        let seats = inventory::recount_seats(tx.conn(), &events).await?;
         let mut answer = CheckedInventory {
             checked_count: recounts.len(),
+            seats: seats.into_iter().map(RecountedSeats::of).collect(),
             stopped: Vec::new(),
             promo_codes: check_codes(&mut tx, &events).await?,
         };

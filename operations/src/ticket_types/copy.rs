@@ -10,6 +10,7 @@ use super::sql;
 use crate::{
     events::Event,
     inventory::{self, NewPool, Pool, Sharer},
+    taxes,
 };
 
 /// What was copied.
@@ -44,9 +45,21 @@ pub(crate) async fn copy_all(
     from: &Event,
     to: &Event,
 ) -> Result<Copied, StoreError> {
+    taxes::copy(conn, cx, from.id, to.id).await?;
     let mut copied = Copied::default();
     let mut pools = HashMap::<CapacityPoolId, CapacityPoolId>::new();
-    for mut offer in sql::offers(conn, from.id).await? {
+    let mut new_ids = HashMap::<TicketTypeId, TicketTypeId>::new();
+    let offers = sql::offers(conn, from.id).await?;
+    let follows: Vec<_> = offers
+        .iter()
+        .map(|offer| (offer.id, offer.follows))
+        .collect();
+    let add_ons: Vec<_> = offers
+        .iter()
+        .filter(|offer| offer.is_add_on())
+        .map(|offer| (offer.id, offer.bases.clone(), offer.per_ticket))
+        .collect();
+    for mut offer in offers {
         let mut draws_on = Vec::new();
         for pool in [&offer.own()].into_iter().chain(&offer.shared) {
             let id = match pools.get(&pool.id) {
@@ -69,7 +82,9 @@ pub(crate) async fn copy_all(
         }
         (offer.sales_start_local, offer.sales_start_at) = window.starts.unzip();
         (offer.sales_end_local, offer.sales_end_at) = window.ends.unzip();
-        offer.id = cx.new_id::<TicketTypeId>();
+        let id = cx.new_id::<TicketTypeId>();
+        new_ids.insert(offer.id, id);
+        offer.id = id;
         offer.event_id = to.id;
         offer.pool_id = pool_id;
         sql::insert(conn, cx, &offer).await?;
@@ -84,6 +99,19 @@ pub(crate) async fn copy_all(
             debug_assert_eq!(joined, Ok(()), "nothing was taken yet");
         }
         copied.count += 1;
+    }
+    let tier = |(id, follows): (TicketTypeId, Option<TicketTypeId>)| {
+        Some((new_ids[&id], Some(*new_ids.get(&follows?)?)))
+    };
+    let tiers: Vec<_> = follows.into_iter().filter_map(tier).collect();
+    sql::set_tiers(conn, cx, &tiers).await?;
+    for (id, bases, per_ticket) in add_ons {
+        // What it was sold with may have been put away.
+        let bases: Vec<_> = bases
+            .iter()
+            .filter_map(|id| new_ids.get(id).copied())
+            .collect();
+        sql::set_add_on(conn, cx, new_ids[&id], &bases, per_ticket).await?;
     }
     Ok(copied)
 }

@@ -5,6 +5,7 @@ use domain::{
 };
 use store::StoreError;
 
+use super::tiers::TierError;
 use crate::{
     events::{EventStatus, ScheduleError},
     faults::{CURRENCY_DIFFERS, EVENT_CLOSED, NAME_TAKEN},
@@ -116,6 +117,9 @@ pub enum SaveTicketTypeError {
         /// Its state.
         status: EventStatus,
     },
+    /// A tier would not open when the one before it closes.
+    #[error(transparent)]
+    Tier(#[from] TierError),
     /// A time that does not exist, or exists twice.
     #[error(transparent)]
     Time(#[from] ScheduleError),
@@ -219,6 +223,7 @@ impl Fault for SaveTicketTypeError {
             WINDOW_AFTER_EVENT,
             EVENT_CLOSED,
         ];
+        specs.extend(TierError::specs());
         specs.extend(ScheduleError::specs());
         specs.extend(LookupError::specs());
         specs
@@ -243,6 +248,7 @@ impl Fault for SaveTicketTypeError {
             Self::WindowReversed { .. } => WINDOW_REVERSED.at("sales_end"),
             Self::WindowAfterEvent { .. } => WINDOW_AFTER_EVENT.at("sales_start"),
             Self::EventClosed { .. } => EVENT_CLOSED.into(),
+            Self::Tier(error) => error.facts(),
             Self::Time(error) => error.facts(),
             Self::Lookup(error) => error.facts(),
             Self::Store(error) => error.facts(),

@@ -4,11 +4,15 @@ use domain::{Cx, EventId, Permission, Reference};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::model::{TicketType, summaries};
+use super::{
+    model::{Offer, TicketType, seen},
+    sql,
+};
 use crate::{
     App, Effect, Operation,
-    events::{self, EventStatus},
+    events::{self, Event, EventStatus},
     lookup::LookupError,
+    taxes::{self, Pricing},
 };
 
 /// The ticket types of an event with price, sales window, whether each is on sale now, and how many are sold,
@@ -28,6 +32,9 @@ pub struct TicketTypes {
     pub title: String,
     /// The event's state.
     pub status: EventStatus,
+    /// What comes on top of the prices: fees, tax.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_top: Vec<String>,
     /// In the order in which buyers see them.
     pub ticket_types: Vec<TicketType>,
 }
@@ -42,14 +49,32 @@ impl Operation for ListTicketTypes {
     async fn run(self, app: &App, cx: &Cx) -> Result<TicketTypes, LookupError> {
         let mut tx = app.store().read(cx).await?;
         let event = events::resolve(tx.conn(), cx, &self.event).await?;
-        let ticket_types = summaries(tx.conn(), cx, &event).await?;
+        let offers = sql::offers(tx.conn(), event.id).await?;
+        let pricing = taxes::pricing(tx.conn(), event.id).await?;
+        let ticket_types = seen(cx, &event, &offers);
         Ok(TicketTypes {
             event_id: event.id,
+            on_top: on_top(&pricing, &event, &offers),
             title: event.title,
             status: event.status,
             ticket_types,
         })
     }
+}
+
+/// What a buyer pays beside the prices, so that nobody is surprised when ordering.
+fn on_top(pricing: &Pricing, event: &Event, offers: &[Offer]) -> Vec<String> {
+    let mut lines = pricing.fees_in_words(event.currency);
+    if pricing.adds_tax() {
+        let rules = offers.iter().filter_map(|offer| offer.tax.as_ref());
+        let mut rules: Vec<String> = rules
+            .map(|rule| format!("{}: {} % of the price", rule.name, rule.rate))
+            .collect();
+        rules.sort();
+        rules.dedup();
+        lines.extend(rules);
+    }
+    lines
 }
 
 #[cfg(test)]

@@ -1,18 +1,19 @@
 //! The ticket type as callers see it, and whether it is on sale.
 
 use domain::{
-    CapacityPoolId, Currency, Cx, EventId, LocalTime, Money, Name, Reference, TicketTypeId,
-    Timestamp,
+    CapacityPoolId, Currency, Cx, EventId, LocalTime, Money, Name, Reference, TaxRuleId,
+    TicketTypeId, Timestamp,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{sql, terms::Terms};
+use super::{basket::Left, sql, terms::Terms, tiers};
 use crate::{
     buyers,
     events::{Event, EventStatus},
     inventory::{Availability, Places, Pool},
     lookup::{Hit, LookupError, the_one},
+    taxes::AppliedTax,
 };
 
 domain::text_enum! {
@@ -34,6 +35,8 @@ domain::text_enum! {
         NotPublished = "not_published",
         /// The sale has not begun.
         NotYet = "not_yet",
+        /// The tier before it is sold first.
+        NextTier = "next_tier",
         /// It can be bought.
         OnSale = "on_sale",
         /// Nothing is left.
@@ -70,6 +73,16 @@ pub struct TicketType {
     pub price: Money,
     /// The price as people read it: `25.00 EUR` or `free`.
     pub costs: String,
+    /// What it is only sold together with, if it is an add-on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub add_on_to: Vec<String>,
+    /// Of an add-on: the most for each ticket of those in an order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_ticket: Option<i32>,
+    /// Its tax rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-detail" = true))]
+    pub tax_rule: Option<String>,
     /// Whether it can be bought now.
     pub state: SaleState,
     /// Who is offered it.
@@ -79,6 +92,9 @@ pub struct TicketType {
     /// The limits it shares.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pools: Vec<SharedPool>,
+    /// The ticket type that is sold before it: this one opens when that is sold out or over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
     /// When the sale begins, on the clock at the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sales_start: Option<LocalTime>,
@@ -131,7 +147,18 @@ pub(crate) struct Offer {
     pub(crate) blocked_count: i32,
     pub(crate) is_stopped: bool,
     pub(crate) shared: Vec<Pool>,
+    /// The tier that is sold before it.
+    pub(crate) follows: Option<TicketTypeId>,
     pub(crate) is_archived: bool,
+    pub(crate) tax_rule_id: Option<TaxRuleId>,
+    pub(crate) tax: Option<AppliedTax>,
+    /// How many places of it people on the waiting list want.
+    pub(crate) waited_for: i32,
+    /// Whether it has reserved seats.
+    pub(crate) is_seated: bool,
+    /// Of an add-on: what it is sold with, and how many for each at most.
+    pub(crate) bases: Vec<TicketTypeId>,
+    pub(crate) per_ticket: Option<i32>,
 }
 
 impl Offer {
@@ -157,28 +184,47 @@ impl Offer {
         std::iter::once(self.own()).chain(self.shared.iter().cloned())
     }
 
+    /// Whether it is only sold together with others.
+    pub(crate) fn is_add_on(&self) -> bool {
+        self.per_ticket.is_some()
+    }
+
+    /// What an add-on is sold with.
+    pub(super) fn bases<'a>(&'a self, offers: &'a [Self]) -> impl Iterator<Item = &'a Self> {
+        let is_base = |offer: &&Self| self.bases.contains(&offer.id);
+        offers.iter().filter(is_base)
+    }
+
     /// How many can still be sold; none when nothing limits it.
     pub(crate) fn left(&self) -> Option<i32> {
         self.pools().filter_map(|pool| pool.left()).min()
     }
 
     /// As callers see it.
-    fn seen(&self, cx: &Cx, event: &Event) -> TicketType {
+    pub(super) fn seen(&self, cx: &Cx, event: &Event, left: &Left<'_>) -> TicketType {
         let availability = Availability {
             capacity: self.pools().filter_map(|pool| pool.capacity).min(),
             sold: self.sold_count,
             held: self.held_count,
-            left: self.left(),
+            // What is kept for those who wait is not on sale.
+            left: left.left(self),
         };
         let shared = self.shared.iter().map(|pool| SharedPool {
             id: pool.id,
             name: pool.label().to_owned(),
             availability: pool.availability(),
         });
+        let after = tiers::previous(left.offers(), self)
+            .filter(|before| buyers::shows_ticket_type(cx, before.visibility));
+        let bases = self.bases(left.offers());
         TicketType {
-            state: sale_state(cx, event, self),
+            add_on_to: bases.map(|base| base.name.to_string()).collect(),
+            per_ticket: self.per_ticket,
+            state: sale_state(cx, event, left.offers(), self, |offer| left.left(offer)),
+            after: after.map(|before| before.name.to_string()),
             price: self.price(),
             costs: costs(self.price()),
+            tax_rule: self.tax.as_ref().map(|tax| tax.name.clone()),
             id: self.id,
             name: self.name.to_string(),
             description: self.description.clone(),
@@ -208,8 +254,14 @@ pub(crate) fn places(offers: &[Offer], counts: &[(TicketTypeId, i32)]) -> Places
     places
 }
 
-/// Whether a ticket type can be bought now.
-pub(crate) fn sale_state(cx: &Cx, event: &Event, offer: &Offer) -> SaleState {
+/// Whether one of the ticket types of an event can be bought now. `left` says how many of one can still be sold.
+pub(crate) fn sale_state(
+    cx: &Cx,
+    event: &Event,
+    offers: &[Offer],
+    offer: &Offer,
+    left: impl Fn(&Offer) -> Option<i32>,
+) -> SaleState {
     match event.status {
         EventStatus::Draft => SaleState::NotPublished,
         EventStatus::Ended | EventStatus::Cancelled | EventStatus::Archived => SaleState::Over,
@@ -219,8 +271,11 @@ pub(crate) fn sale_state(cx: &Cx, event: &Event, offer: &Offer) -> SaleState {
         EventStatus::Published if offer.sales_start_at.is_some_and(|start| start > cx.now) => {
             SaleState::NotYet
         }
+        EventStatus::Published if tiers::still_before(cx, offers, offer, &left).is_some() => {
+            SaleState::NextTier
+        }
         EventStatus::Published if offer.pools().any(|pool| pool.is_stopped) => SaleState::Stopped,
-        EventStatus::Published if offer.left() == Some(0) => SaleState::SoldOut,
+        EventStatus::Published if left(offer) == Some(0) => SaleState::SoldOut,
         EventStatus::Published => SaleState::OnSale,
     }
 }
@@ -283,8 +338,9 @@ pub(crate) async fn summaries(
 
 /// Ticket types that were read already, as callers see them.
 pub(crate) fn seen(cx: &Cx, event: &Event, offers: &[Offer]) -> Vec<TicketType> {
+    let left = Left::of(cx, event, offers);
     let shown = offers
         .iter()
         .filter(|offer| buyers::shows_ticket_type(cx, offer.visibility));
-    shown.map(|offer| offer.seen(cx, event)).collect()
+    shown.map(|offer| offer.seen(cx, event, &left)).collect()
 }

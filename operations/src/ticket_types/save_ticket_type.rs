@@ -13,12 +13,13 @@ use super::{
     errors::SaveTicketTypeError,
     limit::{self, Limits, PoolRequest},
     model::{self, Offer, TicketType, Visibility, costs},
-    sql, warnings,
+    sql, tiers, warnings,
 };
 use crate::{
     App, Effect, Operation,
     events::{self, Event, EventStatus},
     field_change::{FieldChange, differing},
+    taxes,
 };
 
 /// Put a ticket type on sale for an event, or change one by naming it in `ticket_type`. When changing, fields left
@@ -123,7 +124,7 @@ impl Operation for SaveTicketType {
             None => self.create(tx, &event, &offers, wanted).await,
             Some(reference) => {
                 let before = model::find(&offers, &reference)?.clone();
-                self.update(tx, &event, before, wanted).await
+                self.update(tx, &event, &offers, before, wanted).await
             }
         }
     }
@@ -140,6 +141,7 @@ impl SaveTicketType {
         let cx = tx.cx();
         let blank = self.blank(cx, event, offers)?;
         let mut offer = self.onto(blank, event)?;
+        offer.tax_rule_id = taxes::default_rule(tx.conn()).await?;
         if wanted.are_kept() && !self.unlimited {
             return Err(SaveTicketTypeError::QuantityMissing(offer.name));
         }
@@ -164,6 +166,7 @@ impl SaveTicketType {
         self,
         mut tx: WriteTx<'_>,
         event: &Event,
+        offers: &[Offer],
         before: Offer,
         wanted: Limits,
     ) -> Result<SavedTicketType, SaveTicketTypeError> {
@@ -175,6 +178,7 @@ impl SaveTicketType {
             let answer = answer(&mut tx, event, Some(&before), &offer).await?;
             return Ok(tx.unchanged(answer).await?);
         }
+        tiers::check_with(offers, &offer, cx.now)?;
         let updated = sql::update(tx.conn(), cx, &offer).await;
         updated.on_constraint("ticket_type_name_key", || {
             SaveTicketTypeError::NameTaken(offer.name.clone())
@@ -229,7 +233,14 @@ impl SaveTicketType {
             blocked_count: 0,
             is_stopped: false,
             shared: Vec::new(),
+            follows: None,
             is_archived: false,
+            bases: Vec::new(),
+            per_ticket: None,
+            tax_rule_id: None,
+            tax: None,
+            waited_for: 0,
+            is_seated: false,
         })
     }
 

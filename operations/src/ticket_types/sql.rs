@@ -1,10 +1,12 @@
 //! Every query on `ticket_type`.
 
-use domain::{CapacityPoolId, Currency, Cx, EventId, LocalTime, Name, TicketTypeId, Timestamp};
+use domain::{
+    CapacityPoolId, Currency, Cx, EventId, LocalTime, Name, TaxRuleId, TicketTypeId, Timestamp,
+};
 use sqlx::PgConnection;
 
 use super::model::{Offer, Visibility};
-use crate::inventory;
+use crate::{inventory, taxes::AppliedTax};
 
 /// The ticket types of an event that are not archived, each with its pools, in their order.
 pub(crate) async fn offers(conn: &mut PgConnection, event_id: EventId) -> sqlx::Result<Vec<Offer>> {
@@ -23,10 +25,15 @@ pub(super) async fn offers_and(
              t.sales_start_local, t.sales_end_local, t.sales_start_at, t.sales_end_at,
              t.min_per_order, t.max_per_order, t.version, t.pool_id, p.capacity,
              p.held_count, p.sold_count, p.blocked_count, p.stopped_at is not null as "is_stopped!",
-             t.archived_at is not null as "is_archived!",
+             t.follows_id as "follows: TicketTypeId", t.archived_at is not null as "is_archived!",
+             t.tax_rule_id, r.name as "tax_name?", r.code as tax_code, r.rate as "tax_rate?",
              array(select m.pool_id from ticket_type_pool m where m.ticket_type_id = t.id order by m.pool_id)
-               as "shared!: Vec<CapacityPoolId>"
-           from ticket_type t join capacity_pool p on p.id = t.pool_id
+               as "shared!: Vec<CapacityPoolId>",
+             coalesce((select sum(w.quantity) from waitlist_entry w where w.ticket_type_id = t.id and w.status = 'waiting'), 0)::integer
+               as "waited_for!",
+             exists (select from ticket_type_section s where s.ticket_type_id = t.id) as "is_seated!", t.per_ticket,
+             array(select a.base_id from add_on a where a.ticket_type_id = t.id order by a.base_id) as "bases!: Vec<TicketTypeId>"
+           from ticket_type t join capacity_pool p on p.id = t.pool_id left join tax_rule r on r.id = t.tax_rule_id
            where t.event_id = $1 and (t.archived_at is null or t.id = $2)
            order by t.position, t.id"#,
         event_id as _,
@@ -69,7 +76,14 @@ pub(super) async fn offers_and(
             .filter(|pool| row.shared.contains(&pool.id))
             .cloned()
             .collect(),
+        follows: row.follows,
         is_archived: row.is_archived,
+        tax_rule_id: row.tax_rule_id,
+        tax: AppliedTax::of(row.tax_name, row.tax_code, row.tax_rate.unwrap_or_default()),
+        waited_for: row.waited_for,
+        is_seated: row.is_seated,
+        per_ticket: row.per_ticket,
+        bases: row.bases,
     });
     Ok(offers.collect())
 }
@@ -93,13 +107,43 @@ pub(super) async fn fixed_prices(
     Ok(rows.into_iter().map(|row| (row.code, row.amount)).collect())
 }
 
+/// Makes a ticket type an add-on to others, or sells it by itself. Its event is locked.
+pub(super) async fn set_add_on(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    id: TicketTypeId,
+    bases: &[TicketTypeId],
+    per_ticket: Option<i32>,
+) -> sqlx::Result<()> {
+    sqlx::query!("delete from add_on where ticket_type_id = $1", id as _)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query!(
+        "insert into add_on (organization_id, ticket_type_id, base_id) select $1, $2, unnest($3::uuid[])",
+        cx.organization_id as _,
+        id as _,
+        bases as _,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "update ticket_type set per_ticket = $2, version = version + 1, updated_at = $3 where id = $1",
+        id as _,
+        per_ticket,
+        cx.now as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Adds a ticket type. Violates `ticket_type_name_key` when the event has one of that name.
 pub(super) async fn insert(conn: &mut PgConnection, cx: &Cx, offer: &Offer) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into ticket_type (organization_id, id, event_id, pool_id, name, description, price_amount, price_currency,
            position, visibility, sales_start_local, sales_end_local, sales_start_at, sales_end_at,
-           min_per_order, max_per_order, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17)",
+           min_per_order, max_per_order, created_at, updated_at, tax_rule_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18)",
         cx.organization_id as _,
         offer.id as _,
         offer.event_id as _,
@@ -117,6 +161,7 @@ pub(super) async fn insert(conn: &mut PgConnection, cx: &Cx, offer: &Offer) -> s
         offer.min_per_order,
         offer.max_per_order,
         cx.now as _,
+        offer.tax_rule_id as _,
     )
     .execute(conn)
     .await?;
@@ -167,6 +212,33 @@ pub(super) async fn archive(
     Ok(done.rows_affected() == 1)
 }
 
+/// Sets which tier is sold before each of the given ones.
+pub(super) async fn set_tiers(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    tiers: &[(TicketTypeId, Option<TicketTypeId>)],
+) -> sqlx::Result<()> {
+    let (ids, follows): (Vec<TicketTypeId>, Vec<Option<TicketTypeId>>) =
+        tiers.iter().copied().unzip();
+    // A unique index is checked row by row; nobody follows anybody in between.
+    sqlx::query!(
+        "update ticket_type set follows_id = null where id = any($1)",
+        &ids as _
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "update ticket_type t set follows_id = n.follows_id, version = version + 1, updated_at = $3
+         from unnest($1::uuid[], $2::uuid[]) as n (id, follows_id) where t.id = n.id",
+        &ids as _,
+        &follows as _,
+        cx.now as _
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// The sales windows of an event's ticket types as the clock shows them, archived ones too: id, name, start, end.
 pub(super) async fn windows(
     conn: &mut PgConnection,
@@ -200,6 +272,24 @@ pub(super) async fn set_instants(
         starts_at as _,
         ends_at as _,
         cx.now as _
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Gives a ticket type whose event is locked another tax rule, or none.
+pub(super) async fn set_tax(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    id: TicketTypeId,
+    tax_rule_id: Option<TaxRuleId>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update ticket_type set tax_rule_id = $2, version = version + 1, updated_at = $3 where id = $1",
+        id as _,
+        tax_rule_id as _,
+        cx.now as _,
     )
     .execute(conn)
     .await?;

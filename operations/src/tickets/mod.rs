@@ -18,4 +18,6 @@ pub use void_ticket::{VoidTicket, VoidTicketError, VoidedTicket};
 pub(crate) use model::{Bought, NewTicket, TicketRow};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use sql::admit;
-pub(crate) use sql::{checked_in, issue, named_already, of_order, void_for_order};
+pub(crate) use sql::{
+    checked_in, issue, lines, named_already, of_order, resolve, void, void_for_order,
+};

@@ -41,6 +41,9 @@ pub struct Ticket {
     pub ticket_type_id: TicketTypeId,
     /// Its ticket type's name, as it was bought.
     pub ticket_type: String,
+    /// Its reserved seat, or the one it had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seat: Option<String>,
     /// Its order.
     pub order_id: OrderId,
     /// Its order's number.
@@ -72,6 +75,7 @@ pub(crate) struct TicketRow {
     pub(crate) event_title: String,
     pub(crate) ticket_type_id: TicketTypeId,
     pub(crate) ticket_type: String,
+    pub(crate) seat: Option<String>,
     pub(crate) order_id: OrderId,
     pub(crate) order_number: String,
     pub(crate) attendee_name: Option<Untrusted>,
@@ -93,6 +97,7 @@ impl TicketRow {
             event_title: self.event_title,
             ticket_type_id: self.ticket_type_id,
             ticket_type: self.ticket_type,
+            seat: self.seat,
             order_id: self.order_id,
             order_number: self.order_number,
             attendee_name: self.attendee_name.map(|name| name_for(cx, &name)),
@@ -112,6 +117,17 @@ pub struct Attendee {
     pub name: Option<Name>,
     /// Their e-mail address.
     pub email: Option<EmailAddress>,
+}
+
+impl Attendee {
+    /// Who holds a ticket.
+    pub(crate) fn of(ticket: &TicketRow) -> Self {
+        let name = ticket.attendee_name.as_ref();
+        Self {
+            name: name.and_then(|name| name.as_str().parse().ok()),
+            email: ticket.attendee_email.clone(),
+        }
+    }
 }
 
 // Personal data: a debug print ends up in logs.
@@ -152,6 +168,7 @@ impl NewTicket {
             event_title: bought.event_title.to_owned(),
             ticket_type_id,
             ticket_type: ticket_type.to_owned(),
+            seat: None,
             order_id: bought.order_id,
             order_number: bought.order_number.to_owned(),
             attendee_name: attendee.name.map(|name| Untrusted::new(name.as_str())),

@@ -1,8 +1,10 @@
 //! Every query on `ticket`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use domain::{Cx, EventId, OrderId, OrganizationId, Reference, TicketId, TicketTypeId};
+use domain::{
+    Cx, EventId, OrderId, OrderItemId, OrganizationId, Reference, TicketId, TicketTypeId,
+};
 use sqlx::PgConnection;
 
 use super::{
@@ -20,6 +22,7 @@ macro_rules! select_tickets {
                  exists (select from check_in where check_in.ticket_id = ticket.id
                          and check_in.result = 'admitted' and check_in.undone_at is null) as "is_checked_in!",
                  ticket.event_id, event.title as event_title, ticket.ticket_type_id, item.name as ticket_type,
+                 (select seat_name(c.seat_id) from seat_claim c where c.ticket_id = ticket.id) as seat,
                  ticket.order_id, orders.number as order_number, ticket.attendee_name,
                  ticket.attendee_email, ticket.issued_at, ticket.voided_at, ticket.void_reason
                from ticket
@@ -33,7 +36,7 @@ macro_rules! select_tickets {
 }
 
 /// The ticket a caller means: by id or code.
-pub(super) async fn resolve(
+pub(crate) async fn resolve(
     conn: &mut PgConnection,
     reference: &Reference<TicketId>,
     field: &'static str,
@@ -77,6 +80,20 @@ pub(crate) async fn of_order(
     .await
 }
 
+/// Which line each ticket of an order was issued for.
+pub(crate) async fn lines(
+    conn: &mut PgConnection,
+    order_id: OrderId,
+) -> sqlx::Result<HashMap<TicketId, OrderItemId>> {
+    let rows = sqlx::query!(
+        r#"select id as "id: TicketId", order_item_id as "item_id: OrderItemId" from ticket where order_id = $1"#,
+        order_id as _
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.item_id)).collect())
+}
+
 /// Issues tickets of orders of one organization.
 pub(crate) async fn issue(
     conn: &mut PgConnection,
@@ -111,7 +128,7 @@ pub(crate) async fn issue(
 }
 
 /// Makes one ticket void; returns whether it was valid until now.
-pub(super) async fn void(
+pub(crate) async fn void(
     conn: &mut PgConnection,
     cx: &Cx,
     id: TicketId,

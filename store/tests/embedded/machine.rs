@@ -51,6 +51,18 @@ impl Folder {
         }
     }
 
+    /// A data directory in a folder that only root may enter, on a machine of its own.
+    pub(crate) fn options_out_of_reach(&self) -> Options {
+        let closed = self.0.join("closed");
+        fs::create_dir(&closed).unwrap();
+        fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
+        let mut options = self.options();
+        options.data_dir = closed.join("data");
+        options.surroundings.root = self.0.join("machine");
+        options.binaries = Some(folder_of_binaries());
+        options
+    }
+
     pub(crate) fn cluster(&self) -> PathBuf {
         self.0.join("data/postgres/cluster")
     }

@@ -6,8 +6,7 @@
 mod machine;
 
 use std::{
-    env,
-    fs::{self, Permissions},
+    env, fs,
     io::{Read, Write},
     net::TcpStream,
     os::unix::fs::{MetadataExt, PermissionsExt},
@@ -26,8 +25,8 @@ use store::{
 };
 
 use machine::{
-    Folder, HELPER_DIR, HELPER_PATH, Program, ask, bare_machine, block_on, folder_of_binaries,
-    is_running, nobody, search_path_with, soon,
+    Folder, HELPER_DIR, HELPER_PATH, Program, ask, bare_machine, block_on, is_running, nobody,
+    search_path_with, soon,
 };
 
 /// Not a test of its own: what [`Program`] runs. It ends at once when nobody asked for it.
@@ -545,13 +544,8 @@ fn a_place_the_server_cannot_walk_to_is_swapped_for_one_that_it_can() {
         return;
     }
     let folder = Folder::new();
-    let closed = folder.0.join("closed");
-    fs::create_dir(&closed).unwrap();
-    fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
-    let mut options = folder.options();
-    options.data_dir = closed.join("data");
-    options.surroundings.root = folder.0.join("machine");
-    options.binaries = Some(folder_of_binaries());
+    let mut options = folder.options_out_of_reach();
+    let closed = options.data_dir.parent().unwrap().to_owned();
 
     let steps = Mutex::new(Vec::new());
     let progress = |step: &str| steps.lock().unwrap().push(step.to_owned());
@@ -580,9 +574,49 @@ fn a_place_the_server_cannot_walk_to_is_swapped_for_one_that_it_can() {
     );
     drop((first, second));
 
+    // A data directory that is made anew at the same path is empty, and the old database is not lost.
+    options.surroundings.root = folder.0.join("machine");
+    fs::remove_dir_all(&options.data_dir).unwrap();
+    steps.lock().unwrap().clear();
+    let third = Cluster::open(&options, &progress).unwrap();
+    assert_ne!(third.directory(), elsewhere);
+    assert!(elsewhere.join("cluster/PG_VERSION").is_file());
+    let left = elsewhere.display().to_string();
+    assert!(
+        steps
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|step| step.starts_with(&left))
+    );
+    let elsewhere = third.directory().to_owned();
+    drop(third);
+
     fs::remove_dir_all(&elsewhere).unwrap();
     let error = Cluster::open(&options, &|_| ()).unwrap_err();
     assert!(matches!(error, EmbeddedError::Astray { .. }), "{error}");
+}
+
+#[test]
+fn programs_that_settle_at_once_settle_in_one_place() {
+    if !geteuid().is_root() {
+        return;
+    }
+    let folder = Folder::new();
+    let options = folder.options_out_of_reach();
+
+    let open = || Cluster::open(&options, &|_| ()).unwrap();
+    let all: Vec<Cluster> = std::thread::scope(|scope| {
+        let opening: Vec<_> = (0..6).map(|_| scope.spawn(open)).collect();
+        opening.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let first = &all[0];
+    assert!(
+        all.iter()
+            .all(|one| one.postmaster_pid() == first.postmaster_pid())
+    );
+    let made = fs::read_dir(folder.0.join("machine/var/lib/eventos")).unwrap();
+    assert_eq!(made.count(), 1, "only one place is left");
 }
 
 #[test]

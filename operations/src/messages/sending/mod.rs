@@ -15,10 +15,11 @@ use store::StoreError;
 use super::{
     lease::{self, Clock, while_renewing},
     unsubscribe,
-    wording::{DECIDE, SURVEY, UNSUBSCRIBE},
+    wording::{DECIDE, ORDER, SURVEY, UNSUBSCRIBE, with_entries},
 };
 use crate::{
     App,
+    buyers::{OrderLink, OrderPages, WaitlistLink, WaitlistPages},
     links::{Link, Links},
     surveys::Invitation,
 };
@@ -204,6 +205,14 @@ fn with_links(options: &Options, claim: &Claim, words: &str) -> String {
         let url = unsubscribe::url(&options.public_url, &options.key, claim.id);
         words = words.replace(UNSUBSCRIBE, &url);
     }
+    if let Some(order_id) = claim.order_id {
+        let link = OrderLink {
+            organization_id: claim.organization_id,
+            order_id,
+        };
+        let url = OrderPages::new(&options.public_url, options.key).url(&link);
+        words = words.replace(ORDER, &url);
+    }
     if let Some(ticket_id) = claim.ticket_id {
         let invitation = Invitation::sent_at(
             claim.organization_id,
@@ -213,6 +222,13 @@ fn with_links(options: &Options, claim: &Claim, words: &str) -> String {
         );
         words = words.replace(SURVEY, &invitation.url(&options.public_url, &options.key));
     }
+    let pages = WaitlistPages::new(&options.public_url, options.key);
+    words = with_entries(&words, |entry_id| {
+        pages.url(&WaitlistLink {
+            organization_id: claim.organization_id,
+            entry_id,
+        })
+    });
     if let Some(link) = claim.link() {
         let url = Links::new(options.key).url(&options.public_url, &link);
         words = words.replace(DECIDE, &url);

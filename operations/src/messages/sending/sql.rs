@@ -1,8 +1,8 @@
 //! Every query that senders make, across organizations, under the system role.
 
 use domain::{
-    ApprovalId, Language, MessageChannel, MessageId, MessageKind, OrganizationId, SuppressionId,
-    TicketId, Timestamp, Untrusted, UserId,
+    ApprovalId, Language, MessageChannel, MessageId, MessageKind, OrderId, OrganizationId,
+    SuppressionId, TicketId, Timestamp, Untrusted, UserId,
 };
 use sqlx::{PgConnection, types::Json};
 
@@ -15,6 +15,7 @@ pub(super) struct Claim {
     pub(super) kind: MessageKind,
     pub(super) channel: MessageChannel,
     pub(super) language: Language,
+    pub(super) order_id: Option<OrderId>,
     pub(super) ticket_id: Option<TicketId>,
     pub(super) send_at: Timestamp,
     pub(super) recipient_address: String,
@@ -113,7 +114,7 @@ pub(super) async fn claim(
            from due, organization
            where message.id = due.id and organization.id = message.organization_id
            returning message.id, message.organization_id, message.kind, message.channel, message.language,
-             message.ticket_id, message.send_at, message.recipient_address,
+             message.order_id, message.ticket_id, message.send_at, message.recipient_address,
              message.recipient_name, message.subject, message.html, message.text,
              message.attachments as "attachments: Json<Vec<StoredAttachment>>", message.attempts,
              message.message_id as "message_id!", message.created_at, organization.name as organization_name,

@@ -1,33 +1,10 @@
 //! What can happen to the money of an order. Nothing here says who paid.
 
-use domain::{Change, EventId, Money, OrderId, Subject};
+use domain::{Change, Money, Subject};
 use serde::Serialize;
 
 use super::model::PaymentMethod;
-
-/// Which order it is about.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Which {
-    pub(super) order_id: OrderId,
-    pub(super) event_id: EventId,
-    pub(super) event_title: String,
-    pub(super) number: String,
-}
-
-impl Which {
-    pub(super) fn of(order: &super::super::model::OrderRow) -> Self {
-        Self {
-            order_id: order.id,
-            event_id: order.event_id,
-            event_title: order.event_title.clone(),
-            number: order.number.clone(),
-        }
-    }
-
-    fn named(&self) -> String {
-        format!("order {} for {:?}", self.number, self.event_title)
-    }
-}
+use crate::orders::changes::Which;
 
 /// A buyer was sent to a processor's page.
 #[derive(Debug, Serialize)]

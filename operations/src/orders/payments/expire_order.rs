@@ -7,16 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::StoreError;
 
-use super::{
-    changes::{OrderExpired, Which},
-    error::SettleError,
-    settle, sql,
-};
+use super::{changes::OrderExpired, error::SettleError, settle, sql};
 use crate::{
     App, Effect, Operation, events,
     inventory::{self, Step, UseStep, Uses},
     jobs::Job,
     orders::{
+        changes::Which,
         model::{self, OrderStatus},
         sql as orders,
     },

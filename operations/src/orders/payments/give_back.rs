@@ -6,11 +6,14 @@ use sqlx::PgConnection;
 use store::StoreError;
 
 use super::{
-    changes::{RefundRequested, Which},
+    changes::RefundRequested,
     model::{PaymentMethod, PaymentRow, RefundRow, RefundStatus},
     sql,
 };
-use crate::{jobs, orders::model::OrderRow};
+use crate::{
+    jobs,
+    orders::{changes::Which, model::OrderRow},
+};
 
 /// How money is given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,9 @@ use crate::{
     events::{self, Event, EventStatus},
     lookup::LookupError,
     orders::{
+        changes::Which,
         confirm_payment::{Gone, fulfil},
+        invoices::keep_up,
         model::{OrderRow, OrderStatus},
         sql as orders,
     },
@@ -95,7 +97,7 @@ async fn try_to_record(
             sql::pay_by(tx.conn(), order.id, closing(checkout)).await?;
         }
         tx.also(&PaymentStarted {
-            which: super::changes::Which::of(&order),
+            which: Which::of(&order),
             method: PaymentMethod::Stripe,
             attempt: attempt.number,
             amount: checkout.amount,
@@ -128,6 +130,7 @@ async fn try_to_record(
                 );
                 let (_, change) = given.await?;
                 tx.also(&change);
+                keep_up(&mut tx, order.id).await?;
             }
         }
     }

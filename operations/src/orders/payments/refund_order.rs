@@ -10,7 +10,7 @@ use crate::{
     App, Effect, Operation,
     codes::CodeLookupError,
     lookup::LookupError,
-    orders::{OrderDetail, detail, sql as orders},
+    orders::{OrderDetail, detail, invoices::keep_up, sql as orders},
 };
 
 /// Give all or a part of an order's money back. Its tickets stay valid: to void them too, use `cancel_order`. What came
@@ -67,6 +67,7 @@ impl Operation for RefundOrder {
         }
         let reason = self.reason.as_ref().map(Name::as_str);
         let (given, change) = give_back(tx.conn(), cx, &order, amount, None, reason).await?;
+        keep_up(&mut tx, order.id).await?;
         let answer = RefundedOrder {
             order: detail(tx.conn(), cx, order.id).await?,
             by_processor: given.by_processor,

@@ -8,13 +8,16 @@ use payments::{
 };
 
 use super::{
-    changes::{RefundDone, RefundFailed, Which},
+    changes::{RefundDone, RefundFailed},
     error::{ProcessorFault, SettleError},
     model::{Attempt, AttemptStatus, PaymentMethod, PaymentRow, RefundRow, RefundStatus},
     record::{Income, record},
     sql::{self, RefundEnd},
 };
-use crate::{App, orders::sql as orders};
+use crate::{
+    App,
+    orders::{changes::Which, invoices::keep_up, sql as orders},
+};
 
 /// A processor may forget its keys after a day: from then on what was asked for is looked up, not asked for again.
 const KEYS_SECONDS: i64 = 23 * 60 * 60;
@@ -233,6 +236,7 @@ async fn end_refund(
         }),
         RefundStatus::Pending => {}
     }
+    keep_up(&mut tx, refund.order_id).await?;
     Ok(tx.unchanged(()).await?)
 }
 
@@ -279,6 +283,7 @@ async fn look_for_others(
         amount: Money::new(amount, payment.currency),
         was_made_there: true,
     });
+    keep_up(&mut tx, order_id).await?;
     Ok(tx.unchanged(()).await?)
 }
 

@@ -10,9 +10,9 @@ use std::{
 };
 
 use delivery::{Email, EmailSender, Refusal, SendError, Sending};
-use domain::Timestamp;
+use domain::{Permission, Timestamp};
 use operations::{
-    App, catalog,
+    App, buyers, catalog,
     messages::sending::{self, Senders, send_due},
     testing::{Scene, Till},
 };
@@ -204,6 +204,19 @@ impl House {
             "buyer": {"name": "Some Body", "email": email},
         });
         self.run("place_order", order).await["order"].clone()
+    }
+
+    /// An order that a buyer places, to be paid online.
+    pub(super) async fn buyers_order(&self, event: &str, email: &str) -> Value {
+        let may = [Permission::OrdersWrite, Permission::OrdersRead];
+        let cx = buyers::context(self.scene.cx.organization_id, may, self.now());
+        let order = json!({
+            "event": event, "items": [{"ticket_type": "Regular", "quantity": 1}],
+            "buyer": {"name": "Some Body", "email": email},
+        });
+        let entry = catalog::find("place_order").unwrap();
+        let placed = entry.run(&self.scene.app, &cx, order, None).await.unwrap();
+        placed["order"].clone()
     }
 
     /// The ids of the tickets of an order that is paid.

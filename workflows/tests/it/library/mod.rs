@@ -8,6 +8,7 @@ mod orders;
 mod pages;
 mod people;
 mod team;
+mod waitlist;
 
 use house::{ADA, GRACE, HEDY, House, KEY, OWNER, calendar, mail};
 

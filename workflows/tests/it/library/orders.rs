@@ -61,6 +61,33 @@ async fn an_unpaid_order_is_reminded_of_and_then_expires() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_buyer_who_stopped_before_paying_gets_the_way_back_once() {
+    let house = House::with("abandoned-checkout").await;
+    let event = house.draft("Spring Gala", "2027-03-04", 50).await;
+    house.run("publish_event", json!({"event": event})).await;
+    let paid = house.buyers_order(&event, ADA).await;
+    let stopped = house.buyers_order(&event, GRACE).await;
+    // By hand, without an end: that has the payment reminder.
+    house.order(&event, HEDY, 1).await;
+    house.settle().await;
+    house
+        .run("confirm_payment", json!({"order": paid["id"]}))
+        .await;
+    house.at("2027-01-11T09:09:00Z").await;
+    house.assert_sent(&[]).await;
+    house.at("2027-01-11T09:10:05Z").await;
+    let mails = house.read().await;
+    let number = stopped["number"].as_str().unwrap();
+    assert_eq!(mails.len(), 1, "{mails:?}");
+    assert_eq!(mails[0].to.address.as_str(), GRACE);
+    assert_eq!(mails[0].subject, format!("Order {number} is not paid yet"));
+    assert!(mails[0].text.contains("/orders/"), "{}", mails[0].text);
+    assert!(!mails[0].html.contains("order.invalid"));
+    house.at("2027-01-11T18:00:00Z").await;
+    house.assert_sent(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_days_count_from_the_order_even_when_no_worker_was_there() {
     let mut house = House::with("payment-reminder").await;
     let event = house.draft("Spring Gala", "2027-03-04", 50).await;

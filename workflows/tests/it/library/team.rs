@@ -70,6 +70,52 @@ async fn the_last_ticket_is_told_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_price_is_told_once() {
+    let house = House::with("price-tier-notice").await;
+    let event = house.draft("Spring Gala", "2027-02-04", 3).await;
+    let early = json!({
+        "event": event, "name": "Early", "quantity": 2, "price": {"amount": 1500, "currency": "EUR"},
+    });
+    house.run("save_ticket_type", early).await;
+    let chain = json!({"event": event, "ticket_types": ["Early", "Regular"]});
+    house.run("set_price_tiers", chain).await;
+    house.run("publish_event", json!({"event": event})).await;
+    let ordering = || {
+        json!({
+            "event": event, "items": [{"ticket_type": "Early", "quantity": 1}],
+            "buyer": {"name": "Some Body", "email": ADA},
+        })
+    };
+    house.run("place_order", ordering()).await;
+    house.settle().await;
+    house.assert_sent(&[]).await;
+    house.run("place_order", ordering()).await;
+    house.settle().await;
+    let told = mail(OWNER, "Spring Gala: now Regular for 25.00 EUR");
+    house.assert_sent(&[told]).await;
+    house.order(&event, GRACE, 1).await;
+    house.settle().await;
+    house.assert_sent(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_settlement_comes_the_day_after() {
+    let house = House::with("settlement-statement").await;
+    house.gala("2027-02-04").await;
+    house.at("2027-02-05T20:59:00Z").await;
+    house.assert_sent(&[]).await;
+    house.at("2027-02-05T21:00:05Z").await;
+    let mails = house.read().await;
+    assert_eq!(mails.len(), 1, "{mails:?}");
+    assert_eq!(mails[0].to.address.as_str(), OWNER);
+    assert_eq!(mails[0].subject, "Settlement of Spring Gala: 100.00 EUR");
+    let by_hand = "100.00 EUR came in, 0.00 EUR went back, 100.00 EUR stay";
+    assert!(mails[0].text.contains(by_hand), "{}", mails[0].text);
+    house.at("2027-02-09T21:00:05Z").await;
+    house.assert_sent(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_door_is_briefed_on_the_day_and_only_then() {
     let house = House::with("door-briefing").await;
     let event = house.gala("2027-02-04").await;
