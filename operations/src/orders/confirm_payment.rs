@@ -78,7 +78,10 @@ impl Operation for ConfirmPayment {
             processor_reference: None,
             came_at: received_at,
         };
-        receive(tx.conn(), cx, order.id, &received).await?;
+        // What was kept of an earlier payment may cover it.
+        if !amount.is_zero() {
+            receive(tx.conn(), cx, order.id, &received).await?;
+        }
         let change = fulfil(&mut tx, &order, amount).await?;
         // What is held cannot run out.
         let change = change.map_err(|_| sqlx::Error::RowNotFound)?;
@@ -113,6 +116,38 @@ pub(super) async fn fulfil_items(
     items: &[ItemRow],
     amount: Money,
 ) -> Result<Result<OrderPaid, Gone>, LookupError> {
+    let paid = admit(tx, order, items, amount).await?;
+    if paid.is_ok() {
+        keep_up(tx, order.id).await?;
+    }
+    Ok(paid)
+}
+
+/// Makes a pending order paid that has come to cost no more than what was kept of its payments, or nothing. Its places are
+/// held, and its documents follow later in the transaction.
+pub(super) async fn admit_if_covered(
+    tx: &mut WriteTx<'_>,
+    event: &Event,
+    order_id: OrderId,
+) -> Result<Option<OrderPaid>, LookupError> {
+    let order = sql::get(tx.conn(), order_id).await?;
+    let is_called_off = matches!(event.status, EventStatus::Cancelled | EventStatus::Archived);
+    if order.status != OrderStatus::Pending || !order.open().is_zero() || is_called_off {
+        return Ok(None);
+    }
+    let items = sql::items(tx.conn(), order.id).await?;
+    let paid = admit(tx, &order, &items, Money::zero(order.currency)).await?;
+    // What is held cannot run out.
+    let paid = paid.map_err(|_| sqlx::Error::RowNotFound)?;
+    Ok(Some(paid))
+}
+
+async fn admit(
+    tx: &mut WriteTx<'_>,
+    order: &OrderRow,
+    items: &[ItemRow],
+    amount: Money,
+) -> Result<Result<OrderPaid, Gone>, LookupError> {
     let cx = tx.cx();
     sql::mark_paid(tx.conn(), cx, order.id).await?;
     let new = model::tickets(cx, order, items);
@@ -140,7 +175,6 @@ pub(super) async fn fulfil_items(
     if taken.is_err() {
         return Ok(Err(Gone));
     }
-    keep_up(tx, order.id).await?;
     Ok(Ok(OrderPaid {
         order_id: order.id,
         event_id: order.event_id,

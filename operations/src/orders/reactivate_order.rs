@@ -2,7 +2,7 @@
 
 use domain::{
     Cx, Facts, Fault, FaultKind, FaultSpec, Money, Name, OrderId, OrderItemId, Permission,
-    Reference,
+    Recorded, Reference,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -107,9 +107,11 @@ impl ReactivateOrder {
             let items = named(tx.conn(), &order, items).await?;
             let paid = Money::zero(order.currency);
             let paid = fulfil_items(&mut tx, &order, &items, paid).await?;
-            paid.map_err(|_| gone())?;
+            let paid = paid.map_err(|_| gone())?;
             let answer = detail(tx.conn(), cx, order.id).await?;
-            return Ok(tx.commit(change, answer).await?);
+            // Who is told of what was paid is sent the new tickets.
+            let changes = vec![Recorded::of(&change), Recorded::of(&paid)];
+            return Ok(tx.commit_all(changes, answer).await?);
         }
         let answer = detail(tx.conn(), cx, order.id).await?;
         let uses = Uses::of(UseStep::Use, order.promo_code_id);

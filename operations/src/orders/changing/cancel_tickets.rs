@@ -10,6 +10,7 @@ use sqlx::PgConnection;
 use store::StoreError;
 
 use super::{
+    Changed,
     changes::TicketsCancelled,
     picking::{PickError, Picked, Wanted, pick},
 };
@@ -20,8 +21,6 @@ use crate::{
     orders::{
         OrderDetail, RefundChoice,
         changes::Which,
-        detail,
-        invoices::reissue,
         model::{OrderRow, OrderStatus},
         payments::{GivenBack, give_back},
         sql,
@@ -75,7 +74,7 @@ impl Operation for CancelTickets {
         let found = found.map_err(PickError::from)?;
         // Its ticket types keep their pools until the commit.
         let event = events::share(tx.conn(), cx, &found.event_id.into()).await;
-        event.map_err(PickError::from)?;
+        let event = event.map_err(PickError::from)?;
         let order = sql::lock(tx.conn(), found.id).await;
         let order = order.map_err(PickError::from)?;
         let wanted = Wanted {
@@ -124,12 +123,6 @@ impl Operation for CancelTickets {
             paid: cost,
             refunded,
         };
-        let after = detail(tx.conn(), cx, order.id).await;
-        let answer = CancelledTickets {
-            order: after.map_err(PickError::from)?,
-            by_processor: given.by_processor,
-            by_hand: given.by_hand,
-        };
         let places = inventory::places_of(tx.conn(), &counts).await?;
         let step = if is_paid {
             Step::ReleaseSold
@@ -137,9 +130,18 @@ impl Operation for CancelTickets {
             Step::ReleaseHeld
         };
         inventory::move_taken(tx.conn(), step, &places).await?;
-        let issued = reissue(&mut tx, order.id, "tickets were cancelled").await;
-        issued.map_err(PickError::from)?;
-        Ok(tx.commit(change, answer).await?)
+        let after = Changed {
+            event: &event,
+            order_id: order.id,
+            why: "tickets were cancelled",
+        };
+        let (changes, order) = after.settle(&mut tx, &change).await?;
+        let answer = CancelledTickets {
+            order,
+            by_processor: given.by_processor,
+            by_hand: given.by_hand,
+        };
+        Ok(tx.commit_all(changes, answer).await?)
     }
 }
 
@@ -219,7 +221,10 @@ impl From<sqlx::Error> for CancelTicketsError {
 mod tests {
     use super::*;
     use crate::{
-        orders::{ConfirmPayment, payments::shop::Shop},
+        orders::{
+            CancelOrder, ConfirmPayment, ReactivateOrder,
+            payments::{RefundOrder, shop::Shop},
+        },
         permission::Role,
         testing::{Scene, assert_refused},
         ticket_types::ListTicketTypes,
@@ -283,6 +288,38 @@ mod tests {
         let paid = scene.run(paying).await.unwrap().order;
         assert_eq!(paid.tickets.len(), 1);
         scene.reconcile().await;
+    }
+
+    #[tokio::test]
+    async fn an_order_that_came_back_and_owes_nothing_any_more_is_paid() {
+        let shop = Shop::new(5).await;
+        let order = shop.paid(2).await;
+        let id = order.order.id;
+        let keeping = CancelOrder {
+            refund: Some(RefundChoice::None),
+            ..CancelOrder::of(id.into())
+        };
+        shop.scene.run(keeping).await.unwrap();
+        let half = RefundOrder {
+            order: id.into(),
+            amount: Some(Money::new(2500, order.order.total.currency)),
+            reason: None,
+        };
+        shop.scene.run(half).await.unwrap();
+        let back = ReactivateOrder {
+            order: id.into(),
+            reason: None,
+        };
+        let back = shop.scene.run(back).await.unwrap().order;
+        assert_eq!(back.open.unwrap().amount, 2500);
+        let less = shop.scene.run(cancelling(&order, 1)).await.unwrap().order;
+        assert_eq!(less.order.status, OrderStatus::Paid);
+        let is_valid = |ticket: &&tickets::Ticket| ticket.status == TicketStatus::Valid;
+        assert_eq!(less.tickets.iter().filter(is_valid).count(), 1);
+        let change = shop.scene.changes().await.pop().unwrap();
+        assert_eq!(change.kind, "order.paid");
+        shop.checked(&order).await;
+        shop.scene.reconcile().await;
     }
 
     #[tokio::test]

@@ -8,7 +8,39 @@ mod picking;
 mod swap_error;
 mod swap_tickets;
 
+use domain::{Change, OrderId, Recorded};
+use store::WriteTx;
+
+use super::{OrderDetail, confirm_payment::admit_if_covered, detail, invoices::reissue};
+use crate::events::Event;
+
 pub use cancel_tickets::{CancelTickets, CancelTicketsError, CancelledTickets};
 pub use picking::PickError;
 pub use swap_error::SwapTicketsError;
 pub use swap_tickets::{SwapPrice, SwapTickets, SwappedTickets};
+
+/// An order whose tickets changed and whose places have moved already.
+struct Changed<'a> {
+    event: &'a Event,
+    order_id: OrderId,
+    /// What its new invoice says was the reason.
+    why: &'a str,
+}
+
+impl Changed<'_> {
+    /// One that waited for its payment and owes nothing any more is paid; the invoice follows what was bought. Gives what is
+    /// recorded of all that, and the order as it is now.
+    async fn settle(
+        self,
+        tx: &mut WriteTx<'_>,
+        change: &impl Change,
+    ) -> Result<(Vec<Recorded>, OrderDetail), PickError> {
+        let mut changes = vec![Recorded::of(change)];
+        let paid = admit_if_covered(tx, self.event, self.order_id).await?;
+        changes.extend(paid.as_ref().map(Recorded::of));
+        reissue(tx, self.order_id, self.why).await?;
+        let cx = tx.cx();
+        let order = detail(tx.conn(), cx, self.order_id).await?;
+        Ok((changes, order))
+    }
+}

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use store::WriteTx;
 
 use super::{
+    Changed,
     changes::TicketsSwapped,
     picking::{Part, PickError, Picked, Wanted, pick},
     swap_error::SwapTicketsError,
@@ -19,8 +20,6 @@ use crate::{
     orders::{
         OrderDetail,
         changes::Which,
-        detail,
-        invoices::reissue,
         model::{ItemRow, OrderRow, OrderStatus},
         payments::{GivenBack, PaymentMethod, Received, give_back, receive},
         sql,
@@ -142,23 +141,26 @@ impl SwapTickets {
             refunded: swap.money(given.by_processor.amount + given.by_hand.amount),
             collected: swap.money(collected),
         };
-        let order = detail(tx.conn(), cx, swap.order.id).await;
-        let answer = SwappedTickets {
-            order: order.map_err(PickError::from)?,
-            difference: swap.money(difference),
-            by_processor: given.by_processor,
-            by_hand: given.by_hand,
-            warnings: swap.warnings(),
-        };
         // Who waits for the new type comes first.
         let sale = (&swap.event, swap.offers.as_slice());
         let taken = ticket_types::move_places(tx.conn(), cx, sale, &moves, false).await?;
         if let Err(shortage) = taken {
             return Err(swap.sold_out(shortage).into());
         }
-        let issued = reissue(&mut tx, swap.order.id, "tickets were exchanged").await;
-        issued.map_err(PickError::from)?;
-        Ok(tx.commit(change, answer).await?)
+        let after = Changed {
+            event: &swap.event,
+            order_id: swap.order.id,
+            why: "tickets were exchanged",
+        };
+        let (changes, order) = after.settle(&mut tx, &change).await?;
+        let answer = SwappedTickets {
+            order,
+            difference: swap.money(difference),
+            by_processor: given.by_processor,
+            by_hand: given.by_hand,
+            warnings: swap.warnings(),
+        };
+        Ok(tx.commit_all(changes, answer).await?)
     }
 
     async fn check(&self, tx: &mut WriteTx<'_>) -> Result<Swap, SwapTicketsError> {
@@ -652,6 +654,19 @@ mod tests {
         assert_refused(scene.run(kept.clone()).await, "sold_out");
         let later = scene.at("2027-01-11T09:15:00Z");
         scene.app.run(&later, kept).await.unwrap();
+        scene.reconcile().await;
+    }
+
+    #[tokio::test]
+    async fn an_unpaid_order_that_becomes_free_has_its_tickets() {
+        let scene = Scene::new().await;
+        let (event, _) = scene.on_sale(2500, 5).await;
+        scene.run(selling(event.id, "Press", 0, 5)).await.unwrap();
+        let order = scene.order(event.id, 2).await;
+        let free = at(SwapPrice::New, swapping(&order, "Press"));
+        let done = scene.run(free).await.unwrap().order;
+        assert_eq!(done.order.status, OrderStatus::Paid);
+        assert_eq!((done.tickets.len(), done.order.total.amount), (2, 0));
         scene.reconcile().await;
     }
 

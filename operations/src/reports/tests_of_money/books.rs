@@ -57,6 +57,15 @@ impl Booked {
         }
     }
 
+    /// What owes nothing is paid.
+    pub(super) fn settle(&mut self) {
+        if self.status == OrderStatus::Pending && self.kept() >= self.total {
+            let was_paid = self.was_paid;
+            self.become_paid();
+            self.was_paid = was_paid || self.total > 0;
+        }
+    }
+
     pub(super) fn become_paid(&mut self) {
         self.status = OrderStatus::Paid;
         self.valid = self.counts;
@@ -142,6 +151,13 @@ impl<'a> Books<'a> {
             booked: Vec::new(),
             changed: HashMap::new(),
         }
+    }
+
+    /// Whether there were enough orders, and of each change of them.
+    pub(super) fn has_seen_enough(&self) -> bool {
+        let kinds = ["swap_tickets", "cancel_tickets", "reactivate_order"];
+        let often = |kind: &&str| self.changed.get(kind).is_some_and(|count| *count > 5);
+        self.booked.len() > 30 && kinds.iter().all(often)
     }
 
     /// Compares what is invoiced and not credited with what was paid and not given back, order by order.

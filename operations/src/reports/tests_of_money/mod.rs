@@ -28,26 +28,34 @@ impl Chance {
     }
 }
 
-async fn keep_books(currency: &str, price: i64, steps: usize, way: Way) {
-    let shop = Shop::new(1).await;
-    // Another sequence in every run; a failure says which.
+/// Another sequence in every run; a failure says which, and `EVENTOS_TEST_SEED` repeats it.
+fn seed(shop: &Shop) -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "a person repeats a failure")]
+    if let Ok(said) = std::env::var("EVENTOS_TEST_SEED") {
+        return said.parse().unwrap();
+    }
     let mut seed = [0; 8];
     shop.scene.cx.random(&mut seed);
-    let mut chance = Chance(u64::from_le_bytes(seed));
-    eprintln!("{currency}, seed {}", chance.0);
+    u64::from_le_bytes(seed)
+}
+
+async fn keep_books(currency: &str, price: i64, steps: usize, way: Way) {
+    let shop = Shop::new(1).await;
+    let mut chance = Chance(seed(&shop));
+    eprintln!("{currency}, EVENTOS_TEST_SEED={}", chance.0);
     let mut books = Books::open(&shop, currency, price, way).await;
-    for _ in 0..steps {
+    // At least so many steps, and until every kind of change came about a few times.
+    for step in 1.. {
         books.step(&mut chance).await;
         books.compare().await;
         shop.scene.reconcile().await;
+        if step >= steps && books.has_seen_enough() {
+            break;
+        }
+        assert!(step < 5 * steps, "{:?}", books.changed);
     }
-    let orders = books.booked.len();
-    assert!(orders > 30, "only {orders} orders came about");
-    let changed = &books.changed;
-    let enough = ["swap_tickets", "cancel_tickets", "reactivate_order"]
-        .iter()
-        .all(|kind| changed.get(kind).is_some_and(|count| *count > 5));
-    assert!(enough, "{changed:?}");
+    let (orders, changed) = (books.booked.len(), &books.changed);
+    eprintln!("{orders} orders, {changed:?}");
     // Whatever is still on its way arrives, and nothing moves by that.
     for booked in &books.booked {
         shop.checked(&booked.order).await;

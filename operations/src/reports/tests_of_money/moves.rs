@@ -162,6 +162,7 @@ impl Books<'_> {
             }
         }
         booked.total = total;
+        booked.settle();
     }
 
     /// All of the first type the order has become the other.
@@ -202,6 +203,7 @@ impl Books<'_> {
             }
         }
         booked.total = total;
+        booked.settle();
     }
 
     async fn reactivate(&mut self, index: usize) {
@@ -223,13 +225,8 @@ impl Books<'_> {
         if booked.status == OrderStatus::Expired {
             booked.page = None;
         }
-        if booked.kept() >= booked.total {
-            let was_paid = booked.was_paid;
-            booked.become_paid();
-            booked.was_paid = was_paid || booked.total > 0;
-        } else {
-            booked.status = OrderStatus::Pending;
-        }
+        booked.status = OrderStatus::Pending;
+        booked.settle();
     }
 
     async fn refund(&mut self, index: usize, chance: &mut Chance) {
