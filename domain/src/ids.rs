@@ -189,6 +189,8 @@ ids! {
     TicketId "tkt" "a ticket";
     /// Names what is on sale.
     TicketTypeId "typ" "a ticket type";
+    /// Names somebody's turn in a waiting room.
+    TurnId "trn" "a turn";
     /// Names a person with a login.
     UserId "usr" "a user";
     /// Names a place.

@@ -19,9 +19,9 @@ use crate::{
     problem::{
         self, BODY_LATE, BODY_MALFORMED, BODY_MEDIA_TYPE, BODY_TOO_LARGE, CHECKOUT_UNKNOWN,
         CONFIRMATION_NEEDED, IF_MATCH_UNSUPPORTED, INVALID_INPUT, KEY_GUESSABLE, NOT_ORDERED, OWN,
-        Own, PARAMETER_INVALID, PATH_UNKNOWN, TOKEN_INVALID, TOKEN_MISSING, TOO_MANY,
+        Own, PARAMETER_INVALID, PATH_UNKNOWN, TOKEN_INVALID, TOKEN_MISSING, TOO_MANY, TURN_UNKNOWN,
     },
-    public::{self, Kind, STEPS, Step},
+    public::{self, Kind, STEPS, Step, TURN},
     router::offered,
 };
 
@@ -158,8 +158,11 @@ fn public_operation(step: &Step) -> Value {
         parameters.push(idempotency_key(16, 128));
         own.push(KEY_GUESSABLE);
     }
-    if !matches!(step.kind, Kind::ShowEvent | Kind::Hold) {
+    if step.path.contains("{checkout}") {
         own.push(CHECKOUT_UNKNOWN);
+    }
+    if step.path.contains("{turn}") || step.takes.contains(&TURN) {
+        own.push(TURN_UNKNOWN);
     }
     if step.kind == Kind::ShowOrder {
         own.push(NOT_ORDERED);
@@ -300,6 +303,7 @@ fn path_parameter(name: &str) -> Value {
     let says = match name {
         "organization" => "The organization's name in addresses, or its id.",
         "event" => "The event's name in addresses, or its id.",
+        "turn" => "Of the answer to taking a turn.",
         _ => "Of the answer to the hold.",
     };
     json!({

@@ -77,6 +77,8 @@ own! {
     CONFIRMATION_NEEDED PRECONDITION_REQUIRED Conflict "confirmation_needed" "Show `preview` to whoever decides; if they agree, send the request again with the parameter `confirm`.";
     /// A buyer's checkout that was not made here.
     CHECKOUT_UNKNOWN NOT_FOUND NotFound "checkout_unknown" "Use the whole `checkout` of the answer to the hold.";
+    /// A buyer's turn that was not made here.
+    TURN_UNKNOWN NOT_FOUND NotFound "turn_unknown" "Use the whole `turn` of the answer to taking one.";
     /// There is no order of this hold.
     NOT_ORDERED NOT_FOUND NotFound "not_ordered" "Order what is held first.";
     /// A buyer's key could be somebody else's, too.

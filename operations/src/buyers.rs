@@ -3,9 +3,11 @@
 //! What buyers see is decided where things are looked up: hidden ticket types and events that are not published are not
 //! there for them (`shows_event`, `shows_ticket_type`).
 
+use std::marker::PhantomData;
+
 use domain::{
     Actor, Cx, EventId, HoldId, OrderId, OrganizationId, Permission, Permissions, Timestamp,
-    WaitlistEntryId,
+    TurnId, WaitlistEntryId,
 };
 use uuid::Uuid;
 
@@ -48,99 +50,100 @@ impl Checkout {
     }
 }
 
-const ORDER_PURPOSE: &str = "eventos order v1";
-
-/// One order as its buyer reaches it: whoever has its link sees the order and its tickets, and may pay it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OrderLink {
-    /// Whose order it is.
-    pub organization_id: OrganizationId,
-    /// The order.
-    pub order_id: OrderId,
+/// One thing of an organization as a buyer reaches it: whoever has its link may do with it what its buyer may.
+pub trait Link: Copy {
+    /// What tokens of such links are made for; those of others do not open here.
+    const PURPOSE: &'static str;
+    /// Where its pages are.
+    const PATH: &'static str;
+    /// The link to a thing of an organization.
+    fn new(organization_id: OrganizationId, id: Uuid) -> Self;
+    /// What it leads to.
+    fn ids(&self) -> (OrganizationId, Uuid);
 }
 
-/// Makes the links under which buyers reach their orders, and opens them.
+macro_rules! links {
+    ($($(#[$doc:meta])* $link:ident { $(#[$field_doc:meta])* $id:ident: $Id:ty } in $Pages:ident, $path:literal, $purpose:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct $link {
+            /// Whose it is.
+            pub organization_id: OrganizationId,
+            $(#[$field_doc])*
+            pub $id: $Id,
+        }
+
+        impl Link for $link {
+            const PURPOSE: &'static str = $purpose;
+            const PATH: &'static str = $path;
+
+            fn new(organization_id: OrganizationId, id: Uuid) -> Self {
+                Self { organization_id, $id: id.into() }
+            }
+
+            fn ids(&self) -> (OrganizationId, Uuid) {
+                (self.organization_id, self.$id.into())
+            }
+        }
+
+        #[doc = concat!("The pages behind each [`", stringify!($link), "`].")]
+        pub type $Pages = Pages<$link>;
+    )*};
+}
+
+links! {
+    /// One order: whoever has its link sees the order and its tickets, and may pay it.
+    OrderLink {
+        /// The order.
+        order_id: OrderId
+    } in OrderPages, "orders", "eventos order v1";
+    /// One entry of a waiting list: whoever has its link sees what is offered, takes it, or leaves the list.
+    WaitlistLink {
+        /// The entry.
+        entry_id: WaitlistEntryId
+    } in WaitlistPages, "waitlist", "eventos waitlist v1";
+    /// One turn in a waiting room: whoever has its link sees how far it has come, and buys in it.
+    TurnLink {
+        /// The turn.
+        turn_id: TurnId
+    } in TurnPages, "turns", "eventos turn v1";
+}
+
+/// Makes the links under which buyers reach their things, and opens them.
 #[derive(Clone)]
-pub struct OrderPages {
+pub struct Pages<L> {
     url: String,
     key: [u8; 32],
+    link: PhantomData<fn() -> L>,
 }
 
-impl OrderPages {
+impl<L: Link> Pages<L> {
     /// The pages of a server that people reach under an address, with the server's own key.
     pub fn new(url: &str, key: [u8; 32]) -> Self {
         Self {
             url: url.trim_end_matches('/').to_owned(),
             key,
+            link: PhantomData,
         }
     }
 
-    /// The address of an order's page.
-    pub fn url(&self, link: &OrderLink) -> String {
-        let ids = [
-            Uuid::from(link.organization_id).into_bytes(),
-            Uuid::from(link.order_id).into_bytes(),
-        ];
-        let token = signed::seal(&self.key, ORDER_PURPOSE, &ids.concat());
-        format!("{}/orders/{token}", self.url)
+    /// The address of a page.
+    pub fn url(&self, link: &L) -> String {
+        format!("{}/{}/{}", self.url, L::PATH, self.token(link))
     }
 
-    /// The order of a link that was made here; the token is the last part of its path.
-    pub fn open(&self, token: &str) -> Option<OrderLink> {
-        let bytes: [u8; 32] = signed::open(&self.key, ORDER_PURPOSE, token)?;
+    /// The last part of the path of a page, which is the right to it.
+    pub fn token(&self, link: &L) -> String {
+        let (organization_id, id) = link.ids();
+        let ids = [Uuid::from(organization_id).into_bytes(), id.into_bytes()];
+        signed::seal(&self.key, L::PURPOSE, &ids.concat())
+    }
+
+    /// The link of a token that was made here.
+    pub fn open(&self, token: &str) -> Option<L> {
+        let bytes: [u8; 32] = signed::open(&self.key, L::PURPOSE, token)?;
         let id = |place: usize| Uuid::from_slice(&bytes[16 * place..16 * (place + 1)]).ok();
-        Some(OrderLink {
-            organization_id: id(0)?.into(),
-            order_id: id(1)?.into(),
-        })
-    }
-}
-
-const WAITLIST_PURPOSE: &str = "eventos waitlist v1";
-
-/// One entry of a waiting list as whoever waits reaches it: they see what is offered, take it, or leave the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WaitlistLink {
-    /// Whose list it is.
-    pub organization_id: OrganizationId,
-    /// The entry.
-    pub entry_id: WaitlistEntryId,
-}
-
-/// Makes the links under which people reach their entries, and opens them.
-#[derive(Clone)]
-pub struct WaitlistPages {
-    url: String,
-    key: [u8; 32],
-}
-
-impl WaitlistPages {
-    /// The pages of a server that people reach under an address, with the server's own key.
-    pub fn new(url: &str, key: [u8; 32]) -> Self {
-        Self {
-            url: url.trim_end_matches('/').to_owned(),
-            key,
-        }
-    }
-
-    /// The address of an entry's page.
-    pub fn url(&self, link: &WaitlistLink) -> String {
-        let ids = [
-            Uuid::from(link.organization_id).into_bytes(),
-            Uuid::from(link.entry_id).into_bytes(),
-        ];
-        let token = signed::seal(&self.key, WAITLIST_PURPOSE, &ids.concat());
-        format!("{}/waitlist/{token}", self.url)
-    }
-
-    /// The entry of a link that was made here; the token is the last part of its path.
-    pub fn open(&self, token: &str) -> Option<WaitlistLink> {
-        let bytes: [u8; 32] = signed::open(&self.key, WAITLIST_PURPOSE, token)?;
-        let id = |place: usize| Uuid::from_slice(&bytes[16 * place..16 * (place + 1)]).ok();
-        Some(WaitlistLink {
-            organization_id: id(0)?.into(),
-            entry_id: id(1)?.into(),
-        })
+        Some(L::new(id(0)?.into(), id(1)?))
     }
 }
 
@@ -226,39 +229,26 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_order_opens_with_its_own_link_only() {
-        let link = OrderLink {
-            organization_id: Uuid::from_u128(1).into(),
-            order_id: Uuid::from_u128(2).into(),
-        };
-        let pages = OrderPages::new("https://tickets.example.org/", [7; 32]);
+    /// A thing opens with its own link and key only, and no other thing with it.
+    fn opens_alone<L: Link + PartialEq + std::fmt::Debug, Other: Link + std::fmt::Debug>() {
+        let link = L::new(Uuid::from_u128(1).into(), Uuid::from_u128(2));
+        let pages = Pages::<L>::new("https://tickets.example.org/", [7; 32]);
         let url = pages.url(&link);
-        let token = url
-            .strip_prefix("https://tickets.example.org/orders/")
-            .unwrap();
+        let start = format!("https://tickets.example.org/{}/", L::PATH);
+        let token = url.strip_prefix(&start).unwrap();
         assert_eq!(pages.open(token), Some(link));
-        assert_eq!(OrderPages::new("", [8; 32]).open(token), None);
+        assert_eq!(Pages::<L>::new("", [8; 32]).open(token), None);
+        assert!(Pages::<Other>::new("", [7; 32]).open(token).is_none());
         for bad in ["", &token[2..], "00"] {
             assert_eq!(pages.open(bad), None, "{bad}");
         }
     }
 
     #[test]
-    fn an_entry_opens_with_its_own_link_only() {
-        let link = WaitlistLink {
-            organization_id: Uuid::from_u128(1).into(),
-            entry_id: Uuid::from_u128(2).into(),
-        };
-        let pages = WaitlistPages::new("https://tickets.example.org/", [7; 32]);
-        let url = pages.url(&link);
-        let token = url
-            .strip_prefix("https://tickets.example.org/waitlist/")
-            .unwrap();
-        assert_eq!(pages.open(token), Some(link));
-        assert_eq!(WaitlistPages::new("", [8; 32]).open(token), None);
-        // Nor does it open an order, whose link looks alike.
-        assert_eq!(OrderPages::new("", [7; 32]).open(token), None);
+    fn each_thing_opens_with_its_own_link_only() {
+        opens_alone::<OrderLink, TurnLink>();
+        opens_alone::<WaitlistLink, OrderLink>();
+        opens_alone::<TurnLink, WaitlistLink>();
     }
 
     #[tokio::test]
@@ -290,6 +280,7 @@ mod tests {
                 event: event.id.into(),
                 items: vec![item],
                 promo_code: None,
+                turn: None,
             };
             let refused = scene.app.run(&cx, hold).await;
             let failure = Failure::of(refused.as_ref().unwrap_err());

@@ -55,6 +55,7 @@ use crate::{
     tickets::{FindTicket, VoidTicket},
     tokens::{CreateToken, ListTokens, RevokeToken},
     venues::{ArchiveVenue, GetVenue, ListVenues, SaveVenue},
+    waiting_room::{CheckTurn, GetWaitingRoom, JoinWaitingRoom, SetWaitingRoom},
     waitlist::{
         GetWaitlistEntry, JoinWaitlist, LeaveWaitlist, ListWaitlist, OfferPlaces, SaveWaitlistEntry,
     },
@@ -144,6 +145,10 @@ pub const CATALOG: &[Entry] = &[
     entry::<UpdateInvoicing>(Orders, Searchable),
     entry::<ExpireOrder>(Orders, Operators),
     entry::<ReconcilePayments>(Orders, Operators),
+    entry::<SetWaitingRoom>(Orders, Searchable),
+    entry::<GetWaitingRoom>(Orders, Searchable),
+    entry::<JoinWaitingRoom>(Orders, Searchable),
+    entry::<CheckTurn>(Orders, Searchable),
     entry::<ListWaitlist>(Orders, Searchable),
     entry::<GetWaitlistEntry>(Orders, Searchable),
     entry::<JoinWaitlist>(Orders, Searchable),

@@ -187,6 +187,18 @@ pub const KINDS: &[(&str, &str)] = &[
     ("venue.created", "A venue was added."),
     ("venue.updated", "A venue's details changed."),
     (
+        "waiting_room.joined",
+        "Somebody takes a turn in the waiting room of an event.",
+    ),
+    (
+        "waiting_room.let_in",
+        "The turns of some who waited have come.",
+    ),
+    (
+        "waiting_room.set",
+        "An event is sold through a waiting room from now on, or without one.",
+    ),
+    (
         "waitlist.joined",
         "Somebody waits for a ticket type that is sold out.",
     ),

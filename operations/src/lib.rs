@@ -2,7 +2,7 @@
 //!
 //! Subjects, lowest first; a subject uses only those above it in this list, and only what their `mod.rs` exports:
 //! [`organizations`], [`tokens`], [`audit`], [`venues`], [`inventory`], [`events`], [`taxes`], [`ticket_types`],
-//! [`promo_codes`], [`seats`], [`holds`], [`tickets`], [`orders`], [`check_ins`], [`surveys`], [`messages`], [`waitlist`],
+//! [`promo_codes`], [`seats`], [`holds`], [`tickets`], [`orders`], [`check_ins`], [`surveys`], [`messages`], [`waiting_room`], [`waitlist`],
 //! [`reports`], [`privacy`], [`lifecycle`],
 //! [`approvals`], [`workflows`], [`workflow_runs`].
 #![warn(missing_docs)]
@@ -47,6 +47,7 @@ pub mod tickets;
 mod together;
 pub mod tokens;
 pub mod venues;
+pub mod waiting_room;
 pub mod waitlist;
 pub mod workflow_runs;
 pub mod workflows;

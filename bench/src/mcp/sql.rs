@@ -16,7 +16,7 @@ const EVENT: &str = "select event.id, event.slug, event.title, event.summary, ev
        event.status as status, event.format, event.venue_id, venue.name as venue_name, venue.city as venue_city, \
        venue.capacity as venue_capacity, event.online_url, event.starts_local, event.ends_local, event.zone, \
        event.starts_at, event.ends_at, event.currency, event.series_id, event.source_id, event.version, \
-       event.published_at, event.cancelled_at, event.cancellation_reason \
+       event.published_at, event.cancelled_at, event.cancellation_reason, event.has_waiting_room \
      from event left join venue on venue.id = event.venue_id where event.slug = lower($1)";
 
 /// `ticket_types::sql::offers`

@@ -4,7 +4,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::Response,
 };
-use domain::{Cx, FaultKind, Language, OrganizationId, Permission, Timestamp};
+use domain::{Cx, FaultKind, Language, LocalTime, OrganizationId, Permission, Timestamp};
 use operations::buyers;
 
 use super::{Page, linked};
@@ -55,6 +55,7 @@ pub(super) fn language(headers: &HeaderMap) -> Language {
 /// Whoever has a link, as somebody who buys from an organization.
 pub(super) fn context(organization_id: OrganizationId) -> Cx {
     let may = [
+        Permission::EventsRead,
         Permission::OrdersRead,
         Permission::OrdersWrite,
         Permission::AttendeesPersonal,
@@ -78,6 +79,22 @@ pub(super) fn failed(kind: FaultKind, language: Language) -> Response {
 fn said(status: StatusCode, language: Language, (title, text): Note) -> Response {
     let body = format!("<h1>{title}</h1><p>{text}</p>");
     page(status, language, title, &body, "")
+}
+
+/// A time as people of a language write it.
+pub(super) fn when(at: LocalTime, language: Language) -> String {
+    let civil = at.civil();
+    match language {
+        Language::En => at.readable(),
+        Language::De => format!(
+            "{}. {}. {}, {:02}:{:02} Uhr",
+            civil.day(),
+            civil.month(),
+            civil.year(),
+            civil.hour(),
+            civil.minute()
+        ),
+    }
 }
 
 /// How something stands, as a paragraph that programs read out.

@@ -7,6 +7,7 @@ mod hooks;
 mod orders;
 mod stripe;
 mod survey;
+mod turns;
 mod waitlist;
 
 use std::sync::Arc;
@@ -59,6 +60,7 @@ pub(crate) fn router(
     let pages = pages.merge(hooks::router(app));
     let pages = pages.merge(orders::router(app, config, key));
     let pages = pages.merge(waitlist::router(app, config, key));
+    let pages = pages.merge(turns::router(app, config, key));
     let pages = pages.merge(stripe::router(app, config));
     let pages = pages.merge(http_api::router(app.clone(), api_options(config, key)));
     Ok(pages.merge(mcp_server::router(app.clone(), options)))

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse as _, Redirect, Response},
     routing::get,
 };
-use domain::{Fault as _, FaultKind, Language, LocalTime, Name, OrderId};
+use domain::{Fault as _, FaultKind, Language, Name, OrderId};
 use operations::{
     App,
     buyers::{OrderLink, OrderPages, WaitlistLink, WaitlistPages},
@@ -20,7 +20,7 @@ use operations::{
 use serde::Deserialize;
 
 use super::{
-    buyer::{self, note},
+    buyer::{self, note, when},
     escaped,
 };
 use crate::config::Config;
@@ -205,22 +205,6 @@ impl Served {
             (WaitlistStatus::Left, ..) => note("wrong", words.left),
             _ => note("wrong", words.lapsed),
         }
-    }
-}
-
-/// A time as people of a language write it.
-fn when(at: LocalTime, language: Language) -> String {
-    let civil = at.civil();
-    match language {
-        Language::En => at.readable(),
-        Language::De => format!(
-            "{}. {}. {}, {:02}:{:02} Uhr",
-            civil.day(),
-            civil.month(),
-            civil.year(),
-            civil.hour(),
-            civil.minute()
-        ),
     }
 }
 

@@ -207,6 +207,18 @@ impl Server {
         exchange(self.address, &request).unwrap()
     }
 
+    /// The status and the JSON that a post of JSON is answered with.
+    pub(crate) fn post_json(&self, path: &str, headers: &str, body: &str) -> (u16, Value) {
+        let address = self.address;
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\
+             Connection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let (status, answer) = exchange(address, &request).unwrap();
+        (status, serde_json::from_str(&answer).unwrap_or(Value::Null))
+    }
+
     /// The answer of a tool: its structured content, or its text as an error.
     pub(crate) fn call(
         &self,

@@ -36,17 +36,6 @@ fn refused(data: &DataDir, arguments: &[&str]) -> String {
     said + &String::from_utf8_lossy(&output.stderr)
 }
 
-fn post(server: &Server, path: &str, headers: &str, body: &str) -> (u16, Value) {
-    let address = server.address;
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\
-         Connection: close\r\n\r\n{body}",
-        body.len()
-    );
-    let (status, answer) = exchange(address, &request).unwrap();
-    (status, serde_json::from_str(&answer).unwrap_or(Value::Null))
-}
-
 fn code(answer: &(u16, Value)) -> (u16, &str) {
     (
         answer.0,
@@ -63,45 +52,35 @@ fn a_program_outside_starts_a_workflow_once_and_only_at_its_address() {
     // Switched off, the address is there and starts nothing.
     let made = data.stdout(&["workflow", "webhook", "inbound", "--json"]);
     let path = value(&made)["path"].as_str().unwrap().to_owned();
-    let off = post(&server, &path, "", "{}");
+    let off = server.post_json(&path, "", "{}");
     assert_eq!(code(&off), (409, "workflow_not_enabled"));
     data.stdout(&["workflow", "enable", "inbound"]);
-    let started = post(
-        &server,
-        &path,
-        "Idempotency-Key: one\r\n",
-        "{\"name\": \"Ada\"}",
-    );
+    let started = server.post_json(&path, "Idempotency-Key: one\r\n", "{\"name\": \"Ada\"}");
     assert_eq!(
         (started.0, &started.1["is_repeat"]),
         (202, &json!(false)),
         "{started:?}"
     );
     let run = &started.1["run"];
-    let again = post(
-        &server,
-        &path,
-        "Idempotency-Key: one\r\n",
-        "{\"name\": \"Ada\"}",
-    );
+    let again = server.post_json(&path, "Idempotency-Key: one\r\n", "{\"name\": \"Ada\"}");
     assert_eq!(
         (again.0, &again.1["run"], &again.1["is_repeat"]),
         (202, run, &json!(true))
     );
-    let other = post(&server, &path, "Idempotency-Key: one\r\n", "{}");
+    let other = server.post_json(&path, "Idempotency-Key: one\r\n", "{}");
     assert_eq!(code(&other), (409, "idempotency_key_reused"));
     assert_eq!(
-        code(&post(&server, &path, "", "no")),
+        code(&server.post_json(&path, "", "no")),
         (400, "body_malformed")
     );
     let large = format!("\"{}\"", "x".repeat(256 * 1024));
     assert_eq!(
-        code(&post(&server, &path, "", &large)),
+        code(&server.post_json(&path, "", &large)),
         (413, "body_too_large")
     );
     let unknown = format!("{}z", &path[..path.len() - 1]);
     assert_eq!(
-        code(&post(&server, &unknown, "", "{}")),
+        code(&server.post_json(&unknown, "", "{}")),
         (404, "webhook_unknown")
     );
     assert_eq!(server.get(&path).unwrap().0, 405, "looking starts nothing");
@@ -113,17 +92,17 @@ fn a_program_outside_starts_a_workflow_once_and_only_at_its_address() {
         "{signed}"
     );
     assert_eq!(
-        code(&post(&server, &path, "", "{}")),
+        code(&server.post_json(&path, "", "{}")),
         (404, "webhook_unknown")
     );
     let newer = &way(&signed, "/hooks/");
     assert_eq!(
-        code(&post(&server, newer, "", "{}")),
+        code(&server.post_json(newer, "", "{}")),
         (401, "signature_wrong")
     );
     data.stdout(&["workflow", "webhook", "inbound", "--revoke"]);
     assert_eq!(
-        code(&post(&server, newer, "", "{}")),
+        code(&server.post_json(newer, "", "{}")),
         (404, "webhook_unknown")
     );
     for secret in [&path, newer] {
@@ -140,7 +119,7 @@ fn what_a_program_outside_has_started_waits_for_a_person() {
     data.stdout(&["workflow", "save", &file]);
     data.stdout(&["workflow", "enable", "inbound"]);
     let made = data.stdout(&["workflow", "webhook", "inbound"]);
-    let started = post(&server, &way(&made, "/hooks/"), "", "{\"name\": \"Ada\"}");
+    let started = server.post_json(&way(&made, "/hooks/"), "", "{\"name\": \"Ada\"}");
     let run = started.1["run"].as_str().unwrap().to_owned();
     // The run waits for a person, who says yes at the keyboard.
     let waiting = || value(&data.stdout(&["approvals", "list", "--json"]));
@@ -198,7 +177,7 @@ fn too_many_requests_at_one_address_are_put_off() {
     data.stdout(&["workflow", "enable", "inbound"]);
     let made = value(&data.stdout(&["workflow", "webhook", "inbound", "--json"]));
     let path = made["path"].as_str().unwrap();
-    let statuses: Vec<u16> = (0..4).map(|_| post(&server, path, "", "{}").0).collect();
+    let statuses: Vec<u16> = (0..4).map(|_| server.post_json(path, "", "{}").0).collect();
     assert_eq!(statuses, [202, 202, 429, 429]);
     assert!(server.stop());
 }

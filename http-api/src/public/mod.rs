@@ -41,6 +41,8 @@ pub(crate) enum Kind {
     Order,
     ShowOrder,
     Wait,
+    TakeTurn,
+    ShowTurn,
 }
 
 /// One step of somebody who buys.
@@ -60,9 +62,13 @@ pub(crate) struct Step {
     pub(crate) answer: fn() -> Value,
 }
 
+/// The field with the token of a turn, in whose place the operation has its id.
+pub(crate) const TURN: &str = "turn";
+
 const EVENT: &str = "/{organization}/events/{event}";
 const HOLDS: &str = "/{organization}/events/{event}/holds";
 const WAITLIST: &str = "/{organization}/events/{event}/waitlist";
+const TURNS: &str = "/{organization}/events/{event}/turns";
 const HOLD: &str = "/holds/{checkout}";
 const ORDER: &str = "/holds/{checkout}/order";
 
@@ -94,14 +100,40 @@ pub(crate) const STEPS: &[Step] = &[
         answer: schema::output::<EventSeats>,
     },
     Step {
+        kind: Kind::TakeTurn,
+        method: Method::POST,
+        path: TURNS,
+        name: "public_take_turn",
+        says: "Take a turn in the waiting room of an event that has one. The answer has a `turn`: keep it secret, it is your place in \
+               the queue, here and on its `page`.",
+        operation: "join_waiting_room",
+        takes: &[],
+        needs: &[OrdersWrite],
+        status: StatusCode::CREATED,
+        answer: schema::output::<view::PublicTurn>,
+    },
+    Step {
+        kind: Kind::ShowTurn,
+        method: Method::GET,
+        path: "/turns/{turn}",
+        name: "public_show_turn",
+        says: "How far a turn has come. Ask again after `ask_again_seconds`: who does not ask for two minutes is passed over until they \
+               are back.",
+        operation: "check_turn",
+        takes: &[],
+        needs: &[OrdersRead],
+        status: StatusCode::OK,
+        answer: schema::output::<view::PublicTurn>,
+    },
+    Step {
         kind: Kind::Hold,
         method: Method::POST,
         path: HOLDS,
         name: "public_hold_tickets",
         says: "Set places aside for a few minutes, at the present prices, or those of a promo code. The answer has a `checkout`: keep it secret, \
-               everything else needs it.",
+               everything else needs it. An event with a waiting room also wants the `turn` of one that has come.",
         operation: "hold_tickets",
-        takes: &["items", "promo_code"],
+        takes: &["items", "promo_code", TURN],
         needs: &[OrdersWrite],
         status: StatusCode::CREATED,
         answer: schema::output::<view::PublicHold>,
@@ -201,6 +233,12 @@ impl Step {
         }
         if let Some(required) = schema["required"].as_array_mut() {
             required.retain(|name| name.as_str().is_some_and(|name| self.takes.contains(&name)));
+        }
+        if self.takes.contains(&TURN) {
+            schema["properties"][TURN] = serde_json::json!({
+                "type": ["string", "null"],
+                "description": "A turn that has come, of an event with a waiting room.",
+            });
         }
         if let Some(fields) = schema.as_object_mut() {
             // It speaks to organizers.

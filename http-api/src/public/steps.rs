@@ -10,24 +10,25 @@ use axum::{
 use domain::{OrderId, OrganizationId, Timestamp};
 use operations::{
     Entry, buyers,
-    buyers::{Checkout, OrderLink, OrderPages},
+    buyers::{Checkout, OrderLink, OrderPages, TurnLink, TurnPages},
     catalog, guard,
     orders::PlacedOrder,
     organizations::find_organization,
     schema,
     seats::EventSeats,
+    waiting_room::Turn,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
-    Kind, Step,
-    view::{self, PublicEvent, PublicHold, PublicOrder, PublicWait},
+    Kind, Step, TURN,
+    view::{self, PublicEvent, PublicHold, PublicOrder, PublicTurn, PublicWait},
 };
 use crate::{
     answer,
     input::{self, Envelope},
-    problem::{CHECKOUT_UNKNOWN, KEY_GUESSABLE, NOT_ORDERED, PATH_UNKNOWN, Problem},
+    problem::{CHECKOUT_UNKNOWN, KEY_GUESSABLE, NOT_ORDERED, PATH_UNKNOWN, Problem, TURN_UNKNOWN},
     router::Shared,
 };
 
@@ -71,13 +72,22 @@ pub(super) async fn answered(
             Ok(shown(step, &parts.headers, &read::<EventSeats>(seats)?))
         }
         Kind::Hold => {
-            let hold = taken.run(step.operation, taken.of_event(given)).await?;
+            let input = taken.of_event(taken.with_turn(given)?);
+            let hold = taken.run(step.operation, input).await?;
             Ok(shown(step, &parts.headers, &taken.hold(hold)?))
         }
         Kind::Wait => {
             let joined = taken.run(step.operation, taken.of_event(given)).await?;
             let wait = PublicWait::of(read(joined)?);
             Ok(shown(step, &parts.headers, &wait))
+        }
+        Kind::TakeTurn => {
+            let turn = taken.run(step.operation, taken.of_event(given)).await?;
+            Ok(shown(step, &parts.headers, &taken.turn(read(turn)?)))
+        }
+        Kind::ShowTurn => {
+            let turn = taken.run(step.operation, taken.of_turn(given)?).await?;
+            Ok(shown(step, &parts.headers, &taken.turn(read(turn)?)))
         }
         Kind::ShowHold | Kind::Extend => {
             let hold = taken.run(step.operation, taken.of_hold(given)?).await?;
@@ -141,6 +151,7 @@ impl Step {
 enum Place {
     Event(OrganizationId, String),
     Checkout(Checkout),
+    Turn(TurnLink),
 }
 
 impl Place {
@@ -163,6 +174,9 @@ impl Place {
             };
             return Ok(Self::Event(*id, event.clone()));
         }
+        if let Some(token) = part("turn") {
+            return Ok(Self::Turn(open_turn(shared, token)?));
+        }
         let token = part("checkout").map_or("", String::as_str);
         let checkout = Checkout::open(&shared.options.key, token);
         let detail = "this is not the checkout of a hold";
@@ -175,8 +189,18 @@ impl Place {
         match self {
             Self::Event(id, _) => *id,
             Self::Checkout(checkout) => checkout.organization_id,
+            Self::Turn(turn) => turn.organization_id,
         }
     }
+}
+
+fn turns(shared: &Shared) -> TurnPages {
+    TurnPages::new(&shared.options.url, shared.options.key)
+}
+
+fn open_turn(shared: &Shared, token: &str) -> Result<TurnLink, Problem> {
+    let turn = turns(shared).open(token);
+    turn.ok_or_else(|| Problem::own(TURN_UNKNOWN, "this is not a turn of a waiting room").at(TURN))
 }
 
 /// A step somebody takes.
@@ -193,6 +217,7 @@ impl Taken<'_> {
         input["event"] = match &self.place {
             Place::Event(_, event) => event.as_str().into(),
             Place::Checkout(checkout) => json!(checkout.event_id),
+            Place::Turn(_) => Value::Null,
         };
         input
     }
@@ -200,8 +225,36 @@ impl Taken<'_> {
     fn checkout(&self) -> Result<Checkout, Problem> {
         match self.place {
             Place::Checkout(checkout) => Ok(checkout),
-            Place::Event(..) => Err(guard::internal().into()),
+            Place::Event(..) | Place::Turn(_) => Err(guard::internal().into()),
         }
+    }
+
+    /// The input with the turn of the path.
+    fn of_turn(&self, mut input: Value) -> Result<Value, Problem> {
+        let Place::Turn(turn) = self.place else {
+            return Err(guard::internal().into());
+        };
+        input[TURN] = json!(turn.turn_id);
+        Ok(input)
+    }
+
+    /// The input with the id of the turn whose token was given. One of another organization is no turn there.
+    fn with_turn(&self, mut input: Value) -> Result<Value, Problem> {
+        if let Some(token) = input[TURN].as_str() {
+            let turn = open_turn(self.shared, token)?;
+            input[TURN] = json!(turn.turn_id);
+        }
+        Ok(input)
+    }
+
+    /// A turn as its buyer sees it.
+    fn turn(&self, turn: Turn) -> PublicTurn {
+        let pages = turns(self.shared);
+        let link = TurnLink {
+            organization_id: self.place.organization_id(),
+            turn_id: turn.id,
+        };
+        PublicTurn::of(turn, pages.token(&link), pages.url(&link))
     }
 
     /// The input with the hold of the checkout.
@@ -260,6 +313,7 @@ impl Taken<'_> {
         Ok(Some(match &self.place {
             Place::Event(..) => key.clone(),
             Place::Checkout(checkout) => format!("{} {key}", checkout.hold_id),
+            Place::Turn(turn) => format!("{} {key}", turn.turn_id),
         }))
     }
 }

@@ -8,6 +8,7 @@ use operations::{
     orders::{OrderDetail, OrderStatus, PlacedOrder},
     ticket_types::{SaleState, TicketType},
     tickets::TicketStatus,
+    waiting_room::{Turn, TurnStatus},
     waitlist::JoinedWaitlist,
 };
 use schemars::JsonSchema;
@@ -55,6 +56,8 @@ pub(super) struct PublicEvent {
     description: Option<String>,
     /// What tickets are paid in.
     currency: Currency,
+    /// Whether a turn of its waiting room is needed to hold tickets.
+    has_waiting_room: bool,
     /// What is on sale, in order.
     ticket_types: Vec<PublicTicketType>,
 }
@@ -124,6 +127,7 @@ impl PublicEvent {
             summary: event.summary,
             description: event.description,
             currency: event.currency,
+            has_waiting_room: event.has_waiting_room,
             ticket_types: types.map(PublicTicketType::of).collect(),
         }
     }
@@ -143,6 +147,53 @@ impl PublicTicketType {
             sales_end: kind.sales_end,
             min_per_order: kind.min_per_order,
             max_per_order: kind.max_per_order,
+        }
+    }
+}
+
+/// A buyer's turn.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct PublicTurn {
+    /// What everything else needs; a secret.
+    turn: String,
+    /// The buyer's own page of it.
+    page: String,
+    /// The event.
+    event: String,
+    /// How far it has come.
+    status: TurnStatus,
+    /// When the waiting room opens, while it has not: turns are drawn by lot then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opens: Option<LocalTime>,
+    /// The zone of the clock at the event.
+    zone: Zone,
+    /// 1 is next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<i64>,
+    /// In about how many minutes it comes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    about_minutes: Option<i64>,
+    /// Until when tickets may be held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
+    /// After how many seconds to ask again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ask_again_seconds: Option<i64>,
+}
+
+impl PublicTurn {
+    pub(super) fn of(turn: Turn, token: String, page: String) -> Self {
+        Self {
+            turn: token,
+            page,
+            event: turn.event_title,
+            status: turn.status,
+            opens: turn.opens,
+            zone: turn.zone,
+            position: turn.position,
+            about_minutes: turn.about_minutes,
+            until: turn.until,
+            ask_again_seconds: turn.ask_again_seconds,
         }
     }
 }

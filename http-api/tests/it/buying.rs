@@ -13,6 +13,7 @@ use operations::{
     promo_codes::SavePromoCode,
     testing::{Scene, new_event, promo, selling},
     ticket_types::{SaveTicketType, Visibility},
+    waiting_room::SetWaitingRoom,
 };
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -433,5 +434,72 @@ async fn somebody_waits_for_what_is_sold_out_and_nobody_learns_who_does() {
         .unwrap();
     let path = format!("/v1/public/scene/events/{}/waitlist", draft.slug);
     anybody.post(&path, ada).await.is_problem(404, "not_found");
+    scene.reconcile().await;
+}
+
+#[tokio::test]
+async fn a_turn_of_the_waiting_room_is_what_a_hold_needs() {
+    let scene = Scene::new().await;
+    let (event, _) = scene.on_sale(0, 10).await;
+    let anybody = Client::anybody(&scene);
+    let path = format!("/v1/public/scene/events/{}", event.slug);
+    let turns = format!("{path}/turns");
+    anybody
+        .post(&turns, json!({}))
+        .await
+        .is_problem(409, "no_waiting_room");
+    let room = SetWaitingRoom {
+        event: event.id.into(),
+        is_on: None,
+        opens: None,
+        at_once: Some(1),
+        turn_minutes: None,
+    };
+    // The buyers' clock is the server's, years before that of the scene.
+    let owner = scene.cx.clone().with_now(domain::Timestamp::now());
+    scene.app.run(&owner, room).await.unwrap();
+    assert_eq!(anybody.get(&path).await.done()["has_waiting_room"], true);
+    let mut taken = Vec::new();
+    for _ in 0..2 {
+        let turn = anybody.post(&turns, json!({})).await;
+        assert_eq!(turn.status, 201, "{}", turn.text);
+        taken.push(turn.json["turn"].as_str().unwrap().to_owned());
+    }
+    let shown = async |turn: &str| {
+        let turn = anybody.get(&format!("/v1/public/turns/{turn}")).await;
+        turn.done()
+    };
+    assert_eq!(shown(&taken[0]).await["status"], "now");
+    let second = shown(&taken[1]).await;
+    assert_eq!(
+        (&second["status"], &second["position"]),
+        (&json!("waiting"), &json!(1))
+    );
+    let with = |turn: &str| {
+        let mut hold = regular(1);
+        hold["turn"] = turn.into();
+        hold
+    };
+    anybody
+        .post(&holds(&event), regular(1))
+        .await
+        .is_problem(409, "turn_needed");
+    anybody
+        .post(&holds(&event), with(&taken[1]))
+        .await
+        .is_problem(409, "turn_not_now");
+    anybody
+        .post(&holds(&event), with("00"))
+        .await
+        .is_problem(404, "turn_unknown");
+    let bad = "/v1/public/turns/00";
+    anybody.get(bad).await.is_problem(404, "turn_unknown");
+    let hold = anybody.post(&holds(&event), with(&taken[0])).await.done();
+    let order = format!(
+        "/v1/public/holds/{}/order",
+        hold["checkout"].as_str().unwrap()
+    );
+    anybody.post(&order, ada()).await.done();
+    assert_eq!(shown(&taken[0]).await["status"], "over");
     scene.reconcile().await;
 }

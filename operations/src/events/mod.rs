@@ -24,5 +24,5 @@ pub(crate) use schedule::resolve as resolve_time;
 pub(crate) use sql::all;
 pub(crate) use sql::{
     NewEvent, StatusMove, free_slug, get, has_prices, id_of, insert, insert_series, lock,
-    overlapping, published, resolve, set_status, share, shows, update,
+    overlapping, published, resolve, set_status, set_waiting_room, share, shows, update,
 };

@@ -152,6 +152,10 @@ pub struct Event {
     /// Why it was cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancellation_reason: Option<String>,
+    /// Whether buyers need a turn of its waiting room.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("x-detail" = true))]
+    pub has_waiting_room: bool,
 }
 
 impl Event {
@@ -190,6 +194,7 @@ pub(crate) struct EventRow {
     pub(crate) published_at: Option<Timestamp>,
     pub(crate) cancelled_at: Option<Timestamp>,
     pub(crate) cancellation_reason: Option<String>,
+    pub(crate) has_waiting_room: bool,
 }
 
 impl EventRow {
@@ -226,6 +231,7 @@ impl EventRow {
             published_at: self.published_at,
             cancelled_at: self.cancelled_at,
             cancellation_reason: self.cancellation_reason,
+            has_waiting_room: self.has_waiting_room,
         }
     }
 }

@@ -23,7 +23,7 @@ macro_rules! select_events {
                  venue.name as "venue_name?", venue.city as "venue_city?", venue.capacity as "venue_capacity?",
                  event.online_url, event.starts_local, event.ends_local, event.zone, event.starts_at, event.ends_at,
                  event.currency, event.series_id, event.source_id, event.version, event.published_at,
-                 event.cancelled_at, event.cancellation_reason
+                 event.cancelled_at, event.cancellation_reason, event.has_waiting_room
                from event left join venue on venue.id = event.venue_id "# + $rest
             $(, $argument)*
         )
@@ -415,6 +415,22 @@ pub(crate) async fn set_status(
         status as _,
         cx.now as _,
         reason,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Turns the waiting room of an event, which is locked, on or off.
+pub(crate) async fn set_waiting_room(
+    conn: &mut PgConnection,
+    id: EventId,
+    is_on: bool,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update event set has_waiting_room = $2 where id = $1",
+        id as _,
+        is_on
     )
     .execute(conn)
     .await?;

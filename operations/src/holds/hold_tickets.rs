@@ -2,7 +2,7 @@
 
 use domain::{
     Cx, EventId, Facts, Fault, FaultSpec, HoldId, Name, Permission, Recorded, Reference,
-    TicketTypeId, Timestamp,
+    TicketTypeId, Timestamp, TurnId,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,7 @@ use crate::{
     seats::{self, Owner, SeatError, Taken, Wish},
     ticket_types::{self, AppliedCode, Basket, BasketError, Offer, Pick},
     together::{self, Counters, Sale, Together},
+    waiting_room::{TurnError, Turns, lock_turns},
 };
 
 /// Set places aside for a few minutes while somebody buys, at the present prices; then order them with `place_order`
@@ -36,6 +37,8 @@ pub struct HoldTickets {
     pub items: Vec<PickedItem>,
     /// A promo code of the event.
     pub promo_code: Option<Name>,
+    /// A buyer's turn that has come, when the event has a waiting room.
+    pub turn: Option<TurnId>,
 }
 
 /// So many of a ticket type.
@@ -75,7 +78,8 @@ impl Operation for HoldTickets {
             }
             Err(
                 HoldTicketsError::Basket(BasketError::SoldOut { .. })
-                | HoldTicketsError::PromoCode(PromoCodeError::UsedUp(_)),
+                | HoldTicketsError::PromoCode(PromoCodeError::UsedUp(_))
+                | HoldTicketsError::Turn(TurnError::InUse),
             ) if free_expired(app, cx, event).await? => {
                 together::serve(app, cx, event, &self).await
             }
@@ -116,7 +120,7 @@ impl Together for HoldTickets {
     type Answer = Hold;
     type Error = HoldTicketsError;
     type New = New;
-    type Locked = ();
+    type Locked = Turns;
 
     fn counters(app: &App) -> &Counters<Self> {
         app.holds()
@@ -126,20 +130,24 @@ impl Together for HoldTickets {
         self.promo_code.as_ref().map(Name::as_str)
     }
 
-    async fn lock(_: &mut PgConnection, _: &[&Self]) -> sqlx::Result<()> {
-        Ok(())
+    async fn lock(conn: &mut PgConnection, wanted: &[&Self]) -> sqlx::Result<Turns> {
+        let turns: Vec<TurnId> = wanted.iter().filter_map(|wanted| wanted.turn).collect();
+        lock_turns(conn, &turns).await
     }
 
     fn prepare(
         &self,
         app: &App,
         cx: &Cx,
-        sale: &mut Sale<'_, ()>,
+        sale: &mut Sale<'_, Turns>,
     ) -> Result<New, HoldTicketsError> {
+        let turn = sale.locked.check(cx, sale.event, self.turn)?;
         let basket = sale.pick::<HoldTicketsError>(cx, &self.picks(), self.promo_code())?;
         let wishes = self.wishes(&basket, sale.offers)?;
         let mut new = New::ending(end_of_hold(app, cx), cx, sale.event, basket);
         new.wishes = wishes;
+        new.turn = turn;
+        sale.locked.use_up(turn);
         Ok(new)
     }
 
@@ -201,6 +209,8 @@ pub(crate) struct New {
     event_title: String,
     wishes: Vec<Wish>,
     taken: Taken,
+    /// The buyer's turn in which it is held.
+    pub(super) turn: Option<TurnId>,
 }
 
 impl New {
@@ -235,6 +245,7 @@ impl New {
             event_title: event.title.clone(),
             wishes: Vec::new(),
             taken: Taken::default(),
+            turn: None,
         }
     }
 
@@ -273,6 +284,9 @@ pub enum HoldTicketsError {
     /// The seats cannot be had.
     #[error(transparent)]
     Seats(#[from] SeatError),
+    /// It is not the buyer's turn.
+    #[error(transparent)]
+    Turn(#[from] TurnError),
     /// The event was not found.
     #[error(transparent)]
     Lookup(#[from] LookupError),
@@ -286,6 +300,7 @@ impl Fault for HoldTicketsError {
         let mut specs = BasketError::specs();
         specs.extend(PromoCodeError::specs());
         specs.extend(SeatError::specs());
+        specs.extend(TurnError::specs());
         specs
     }
 
@@ -294,6 +309,7 @@ impl Fault for HoldTicketsError {
             Self::Basket(error) => error.facts(),
             Self::PromoCode(error) => error.facts(),
             Self::Seats(error) => error.facts(),
+            Self::Turn(error) => error.facts(),
             Self::Lookup(error) => error.facts(),
             Self::Store(error) => error.facts(),
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use domain::{
     Cx, EventId, FeeId, HoldId, HoldItemId, Money, OrderId, OrganizationId, PromoCodeId,
-    TicketTypeId, Timestamp,
+    TicketTypeId, Timestamp, TurnId,
 };
 use sqlx::PgConnection;
 
@@ -136,11 +136,12 @@ pub(crate) async fn insert(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx
     let now: Vec<Timestamp> = new.iter().map(|(cx, _)| cx.now).collect();
     sqlx::query!(
         "insert into hold (organization_id, id, event_id, status, currency, total_amount, ticket_count, expires_at, created_at,
-           promo_code_id, discount_amount, is_extended)
-         select $1, id, event_id, 'live', currency, total, count, expires_at, created_at, promo_code_id, discount, is_extended
+           promo_code_id, discount_amount, is_extended, turn_id)
+         select $1, id, event_id, 'live', currency, total, count, expires_at, created_at, promo_code_id, discount, is_extended,
+           turn_id
          from unnest($2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::integer[], $7::timestamptz[], $8::timestamptz[],
-                     $9::uuid[], $10::bigint[], $11::boolean[])
-           as new (id, event_id, currency, total, count, expires_at, created_at, promo_code_id, discount, is_extended)",
+                     $9::uuid[], $10::bigint[], $11::boolean[], $12::uuid[])
+           as new (id, event_id, currency, total, count, expires_at, created_at, promo_code_id, discount, is_extended, turn_id)",
         cx.organization_id as _,
         rows().map(|row| row.id).collect::<Vec<HoldId>>() as _,
         rows().map(|row| row.event_id).collect::<Vec<EventId>>() as _,
@@ -152,6 +153,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, new: &[(&Cx, &New)]) -> sqlx
         rows().map(|row| row.promo_code_id).collect::<Vec<Option<PromoCodeId>>>() as _,
         &rows().map(|row| row.discount_amount).collect::<Vec<_>>(),
         &rows().map(|row| row.is_extended).collect::<Vec<_>>(),
+        new.iter().map(|(_, new)| new.turn).collect::<Vec<Option<TurnId>>>() as _,
     )
     .execute(&mut *conn)
     .await?;

@@ -24,6 +24,7 @@ use crate::{
     ticket_types::{self, AppliedCode, Basket, BasketError, Offer, Pick},
     tickets::Attendee,
     together::{self, Counters, Sale, Together},
+    waiting_room::Turns,
 };
 
 /// Place an order for a buyer, at present prices or a hold's. A free order is paid and its tickets issued at once;
@@ -139,6 +140,7 @@ impl Together for PlaceOrder {
     ) -> Result<New, PlaceOrderError> {
         let (basket, origin) = match self.hold {
             None => {
+                Turns::default().check(cx, sale.event, None)?;
                 let basket = sale.pick::<PlaceOrderError>(cx, &self.picks(), self.promo_code())?;
                 (basket, Origin::Free)
             }

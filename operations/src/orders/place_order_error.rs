@@ -9,6 +9,7 @@ use crate::{
     promo_codes::PromoCodeError,
     seats::SeatError,
     ticket_types::BasketError,
+    waiting_room::TurnError,
 };
 
 /// How `place_order` refuses.
@@ -23,6 +24,9 @@ pub enum PlaceOrderError {
     /// The seats cannot be had.
     #[error(transparent)]
     Seats(#[from] SeatError),
+    /// It is not the buyer's turn.
+    #[error(transparent)]
+    Turn(#[from] TurnError),
     /// The hold has another promo code, or none.
     #[error("the hold was made without the promo code {0:?}")]
     HoldHasOtherCode(String),
@@ -87,6 +91,7 @@ impl Fault for PlaceOrderError {
         specs.extend(BasketError::specs());
         specs.extend(PromoCodeError::specs());
         specs.extend(SeatError::specs());
+        specs.extend(TurnError::specs());
         specs
     }
 
@@ -95,6 +100,7 @@ impl Fault for PlaceOrderError {
             Self::Basket(error) => error.facts(),
             Self::PromoCode(error) => error.facts(),
             Self::Seats(error) => error.facts(),
+            Self::Turn(error) => error.facts(),
             Self::HoldHasOtherCode(_) => HOLD_PROMO_CODE.at("promo_code"),
             Self::TooManyAttendees { index, .. } => {
                 TOO_MANY_ATTENDEES.at(format!("items[{index}].attendees"))

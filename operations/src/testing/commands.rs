@@ -72,6 +72,7 @@ pub fn holding(event: EventId, quantity: i32) -> HoldTickets {
         event: event.into(),
         items: vec![item],
         promo_code: None,
+        turn: None,
     }
 }
 

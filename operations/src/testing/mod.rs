@@ -13,7 +13,7 @@ use payments::{
     stripe::{Stripe, StripeOptions},
 };
 use sqlx::PgConnection;
-use store::{Options as StoreOptions, Store};
+use store::{Options as StoreOptions, Store, rig::Rig};
 use testkit::TestDatabase;
 
 mod commands;
@@ -113,22 +113,35 @@ pub struct Scene {
     pub database: TestDatabase,
 }
 
-fn server(database: &TestDatabase) -> App {
+fn server(database: &TestDatabase, rig: Rig) -> App {
     let store = Store::connect(&StoreOptions::new(database.url()))
         .expect("the test database has a valid URL");
-    App::new(store, Options::unlimited())
+    App::new(store.with_rig(rig), Options::unlimited())
+}
+
+/// Some guards taken away.
+pub fn without(guards: &[&'static str]) -> Rig {
+    Rig {
+        without: guards.iter().copied().collect(),
+        ..Rig::default()
+    }
 }
 
 impl Scene {
     /// EventOS on the same database, as a second machine would run it.
     pub fn another_server(&self) -> App {
-        server(&self.database)
+        self.server_with(Rig::default())
+    }
+
+    /// Like [`Self::another_server`], with a rig.
+    pub fn server_with(&self, rig: Rig) -> App {
+        server(&self.database, rig)
     }
 
     /// A fresh organization.
     pub async fn new() -> Self {
         let database = TestDatabase::create().await;
-        let app = server(&database);
+        let app = server(&database, Rig::default());
         let cx = found(&app, "scene").await;
         Self { app, cx, database }
     }

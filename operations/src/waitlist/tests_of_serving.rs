@@ -9,30 +9,16 @@ use std::{
 };
 
 use domain::{EventId, WaitlistEntryId};
-use store::{Store, rig::Rig};
+use store::rig::Rig;
 use tokio::task::JoinSet;
 
 use super::*;
 use crate::{
-    App, Options,
     holds::{Hold, ReleaseHold, expire_due},
-    testing::{Scene, assert_refused, holding, joining, ordering, pool, saving, selling},
+    testing::{Scene, assert_refused, holding, joining, ordering, pool, saving, selling, without},
     ticket_types::SaveTicketType,
     together::{LOOK_AGAIN, WAITLIST},
 };
-
-/// EventOS on the scene's database with some guards taken away.
-fn server_with(scene: &Scene, rig: Rig) -> App {
-    let store = Store::connect(&store::Options::new(scene.database.url())).unwrap();
-    App::new(store.with_rig(rig), Options::unlimited())
-}
-
-fn without(guards: &[&'static str]) -> Rig {
-    Rig {
-        without: guards.iter().copied().collect(),
-        ..Rig::default()
-    }
-}
 
 async fn joined(scene: &Scene, event: EventId, name: &str, quantity: i32) -> WaitlistEntryId {
     let joined = scene.run(joining(event, name, quantity)).await.unwrap();
@@ -251,7 +237,7 @@ async fn got_by_strangers(rig: Rig) -> (usize, usize) {
     for (name, quantity) in [("Ada", 1), ("Grace", 2), ("Hedy", 1), ("Mary", 2)] {
         joined(&scene, event, name, quantity).await;
     }
-    let servers = [server_with(&scene, rig.clone()), server_with(&scene, rig)];
+    let servers = [scene.server_with(rig.clone()), scene.server_with(rig)];
     let mut strangers = JoinSet::new();
     for number in 0..48 {
         let (app, cx) = (servers[number % 2].clone(), scene.cx.clone());
@@ -311,7 +297,7 @@ async fn pairs_that_got_places(rig: Rig) -> usize {
     let pools = scene.keep("capacity_pool").await;
     let mut pairs = JoinSet::new();
     for _ in 0..2 {
-        let (app, cx) = (server_with(&scene, rig.clone()), scene.cx.clone());
+        let (app, cx) = (scene.server_with(rig.clone()), scene.cx.clone());
         pairs.spawn(async move { app.run(&cx, holding(event, 2)).await.is_ok() });
     }
     scene.database.until_waiting(2).await;
@@ -425,7 +411,7 @@ async fn an_offer_and_its_mail_are_there_together_or_not_at_all() {
             hook: Some(hook),
             ..Rig::default()
         };
-        let (app, cx) = (server_with(&scene, rig), scene.cx.clone());
+        let (app, cx) = (scene.server_with(rig), scene.cx.clone());
         let mut serving = JoinSet::new();
         serving.spawn(async move { app.run(&cx, offering(event)).await });
         there.recv().await.unwrap();

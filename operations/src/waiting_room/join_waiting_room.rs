@@ -1,0 +1,123 @@
+//! `join_waiting_room`: somebody takes a turn.
+
+use domain::{Cx, EventId, Facts, Fault, FaultKind, FaultSpec, Permission, Reference, TurnId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use store::StoreError;
+
+use super::{changes::WaitingRoomJoined, check_turn::Found, model::Turn, sql};
+use crate::{
+    App, Effect, Operation,
+    events::{self, Event},
+    lookup::LookupError,
+    ticket_types::{self, BasketError},
+};
+
+/// Take a turn in the waiting room of an event for one buyer; `check_turn` says when it has come, and `hold_tickets` takes it.
+/// Before the room opens it does not matter who comes when: turns are drawn by lot. After that they go by coming.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct JoinWaitingRoom {
+    /// Event: id, slug or exact title.
+    pub event: Reference<EventId>,
+}
+
+impl Operation for JoinWaitingRoom {
+    const NAME: &'static str = "join_waiting_room";
+    const EFFECT: Effect = Effect::Write;
+    const NEEDS: Permission = Permission::OrdersWrite;
+    type Output = Turn;
+    type Error = JoinWaitingRoomError;
+
+    async fn run(self, app: &App, cx: &Cx) -> Result<Turn, JoinWaitingRoomError> {
+        let mut tx = app.store().write(cx).await?;
+        // Shared: the room stays on until the commit.
+        let event = events::share(tx.conn(), cx, &self.event).await?;
+        ticket_types::on_sale(&event)?;
+        if !event.has_waiting_room {
+            return Err(JoinWaitingRoomError::NoRoom(event.title));
+        }
+        let number = number(tx.conn(), cx, &event).await?;
+        let id: TurnId = cx.new_id();
+        sql::join(tx.conn(), cx, event.id, id, number).await?;
+        let change = WaitingRoomJoined {
+            turn_id: id,
+            event_id: event.id,
+            event_title: event.title,
+            number,
+        };
+        let answer = Found::read(tx.conn(), cx, id).await?.seen(cx.now);
+        Ok(tx.commit(change, answer).await?)
+    }
+}
+
+/// The number of somebody who comes now; none before lots are drawn.
+async fn number(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    event: &Event,
+) -> Result<Option<i64>, JoinWaitingRoomError> {
+    let gone = || sqlx::Error::RowNotFound;
+    let room = sql::room(conn, event.id).await?.ok_or_else(gone)?;
+    let is_drawn = if !room.is_drawn && room.is_open(cx.now) {
+        let room = sql::lock_room(conn, event.id).await?.ok_or_else(gone)?;
+        if !room.is_drawn {
+            sql::draw_lots(conn, event.id).await?;
+        }
+        true
+    } else {
+        // Nobody draws before whoever comes now is written down.
+        let room = sql::share_room(conn, event.id).await?;
+        room.ok_or_else(gone)?.is_drawn
+    };
+    if !is_drawn {
+        return Ok(None);
+    }
+    Ok(Some(sql::next_number(conn, event.id).await?))
+}
+
+/// How `join_waiting_room` refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinWaitingRoomError {
+    /// It has none.
+    #[error("{0:?} has no waiting room")]
+    NoRoom(String),
+    /// The event is a draft, over, cancelled or archived.
+    #[error(transparent)]
+    Basket(#[from] BasketError),
+    /// The event was not found.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+const NO_WAITING_ROOM: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "no_waiting_room",
+    "Nobody needs a turn: hold tickets with hold_tickets.",
+);
+
+impl Fault for JoinWaitingRoomError {
+    fn specs() -> Vec<FaultSpec> {
+        let mut specs = vec![NO_WAITING_ROOM];
+        specs.extend(BasketError::specs());
+        specs
+    }
+
+    fn facts(&self) -> Facts {
+        match self {
+            Self::NoRoom(_) => NO_WAITING_ROOM.at("event"),
+            Self::Basket(error) => error.facts(),
+            Self::Lookup(error) => error.facts(),
+            Self::Store(error) => error.facts(),
+        }
+    }
+}
+
+impl From<sqlx::Error> for JoinWaitingRoomError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
