@@ -115,8 +115,8 @@ fn the_page_of_a_turn_waits_and_then_sells() {
     write("set_waiting_room", json!({"event": event, "at_once": 1}));
     let turns = format!("/v1/public/home/events/{}/turns", event.as_str().unwrap());
     let take = || {
-        let taken = server.post_json(&turns, "", "{}").1;
-        let page = taken["page"].as_str().unwrap();
+        let turn = server.post_json(&turns, "", "{}").1;
+        let page = turn["page"].as_str().unwrap();
         page[page.find("/turns/").unwrap()..].to_owned()
     };
     let (first, second) = (take(), take());

@@ -101,3 +101,78 @@ impl Found {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::JoinSet;
+
+    use super::*;
+    use crate::{
+        testing::{Scene, without},
+        waiting_room::{GetWaitingRoom, letting_in::ONE_AT_A_TIME, tests_of_turns::*},
+    };
+
+    #[tokio::test]
+    async fn who_is_away_is_passed_over_and_is_next_on_coming_back() {
+        let scene = Scene::new().await;
+        let event = with_room(&scene, 1).await;
+        let turns = joined(&scene, 0, event, 3).await;
+        assert_eq!(ask(&scene, 0, turns[0]).await.status, TurnStatus::Now);
+        for seconds in [100, 200, 290] {
+            assert_eq!(ask(&scene, seconds, turns[2]).await.position, Some(2));
+        }
+        // The first turn has passed, and the second has not asked for five minutes.
+        assert_eq!(ask(&scene, 301, turns[2]).await.status, TurnStatus::Now);
+        assert_eq!(ask(&scene, 302, turns[1]).await.position, Some(1));
+        let new = joined(&scene, 302, event, 1).await;
+        // 61 is after the pause: one person choose for 300 seconds, and one turn ended meanwhile.
+        assert_eq!(ask(&scene, 303, new[0]).await.about_minutes, Some(6));
+        assert_eq!(ask(&scene, 602, turns[1]).await.status, TurnStatus::Now);
+        let how = GetWaitingRoom {
+            event: event.into(),
+        };
+        let cx = scene.at("2027-01-11T11:10:03Z");
+        let room = scene.app.run(&cx, how).await.unwrap();
+        assert_eq!(
+            (room.waiting, room.inside, room.turns_per_hour),
+            (1, 1, Some(11))
+        );
+    }
+
+    /// Twelve ask at the same moment on two servers, in a room for one at once. How many are in after the first round in which
+    /// somebody is let in, at most of some rounds.
+    async fn most_inside(guards: &[&'static str]) -> usize {
+        let mut most = 0;
+        for _ in 0..12 {
+            let scene = Scene::new().await;
+            let event = with_room(&scene, 1).await;
+            let turns = joined(&scene, 0, event, 12).await;
+            let servers = [
+                scene.server_with(without(guards)),
+                scene.server_with(without(guards)),
+            ];
+            let mut asking = JoinSet::new();
+            for (index, turn) in turns.iter().enumerate() {
+                let (app, cx, turn) = (servers[index % 2].clone(), buyer(&scene, 1), *turn);
+                asking.spawn(async move { app.run(&cx, CheckTurn { turn }).await.unwrap() });
+            }
+            asking.join_all().await;
+            most = most.max(inside(&scene, 1, &turns).await.len());
+            if most > 1 {
+                break;
+            }
+        }
+        most
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn no_more_choose_at_once_than_may() {
+        assert_eq!(most_inside(&[]).await, 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn control_more_choose_when_several_let_people_in() {
+        let most = most_inside(&[ONE_AT_A_TIME]).await;
+        assert!(most > 1, "the crowd is too small to show anything");
+    }
+}

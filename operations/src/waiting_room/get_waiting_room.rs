@@ -64,3 +64,33 @@ pub(super) async fn seen(
         turns_per_hour: room.turns_per_hour(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        testing::{Scene, assert_refused},
+        waiting_room::tests_of_turns::*,
+    };
+
+    #[tokio::test]
+    async fn says_how_it_goes_to_those_of_its_organization() {
+        let scene = Scene::new().await;
+        let event = with_room(&scene, 1).await;
+        let how = GetWaitingRoom {
+            event: event.into(),
+        };
+        joined(&scene, -60, event, 2).await;
+        let room = scene.run(how.clone()).await.unwrap();
+        assert!(room.is_on);
+        assert_eq!(
+            (room.waiting, room.inside, room.turns_per_hour),
+            (2, 0, None)
+        );
+        let other = scene.other_organization().await;
+        assert_refused(scene.app.run(&other, how).await, "not_found");
+        let none = scene.published("Autumn Gala").await.id;
+        let how = GetWaitingRoom { event: none.into() };
+        assert_refused(scene.run(how).await, "not_found");
+    }
+}

@@ -121,3 +121,86 @@ impl From<sqlx::Error> for JoinWaitingRoomError {
         Self::Store(error.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use tokio::task::JoinSet;
+
+    use super::*;
+    use crate::{
+        testing::Scene,
+        waiting_room::{TurnStatus, tests_of_turns::*},
+    };
+
+    #[tokio::test]
+    async fn those_who_come_early_are_drawn_by_lot_and_those_who_come_later_follow() {
+        let scene = Scene::new().await;
+        let event = with_room(&scene, 3).await;
+        let early = joined(&scene, -60, event, 12).await;
+        let before = ask(&scene, -10, early[0]).await;
+        assert_eq!(
+            (before.status, before.position, before.ask_again_seconds),
+            (TurnStatus::Waiting, None, Some(10))
+        );
+        assert_eq!(before.opens, Some(OPENS.parse().unwrap()));
+        let late = joined(&scene, 1, event, 2).await;
+        let mut positions = Vec::new();
+        for turn in &early {
+            positions.push(ask(&scene, 1, *turn).await);
+        }
+        let now: Vec<_> = positions
+            .iter()
+            .filter(|turn| turn.status == TurnStatus::Now)
+            .collect();
+        assert_eq!(now.len(), 3);
+        assert_eq!(
+            now[0].until_local,
+            Some("2027-01-11T12:05:01".parse().unwrap())
+        );
+        let waiting: Vec<i64> = positions.iter().filter_map(|turn| turn.position).collect();
+        assert_eq!(
+            waiting.iter().copied().collect::<BTreeSet<_>>(),
+            (1..=9).collect()
+        );
+        let numbers = sqlx::query_scalar::<_, i64>("select number from turn order by id")
+            .fetch_all(&mut scene.database.owner().await)
+            .await
+            .unwrap();
+        assert_ne!(
+            numbers,
+            (1..=14).collect::<Vec<_>>(),
+            "in the order of coming"
+        );
+        assert_eq!(numbers[12..], [13, 14]);
+        let last = ask(&scene, 1, late[1]).await;
+        assert_eq!((last.position, last.about_minutes), (Some(11), None));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn everybody_has_a_number_whoever_comes_around_the_opening() {
+        let scene = Scene::new().await;
+        let event = with_room(&scene, 2).await;
+        let mut coming = JoinSet::new();
+        for index in 0..60 {
+            // The clocks of two servers differ a little.
+            let (app, cx) = (
+                scene.another_server(),
+                buyer(&scene, i64::from(index % 2) - 1),
+            );
+            coming.spawn(async move { join(&app, &cx, event).await.id });
+        }
+        let turns = coming.join_all().await;
+        inside(&scene, 1, &turns).await;
+        let counts = "select count(distinct number) * 1000 + max(number) from turn";
+        assert_eq!(scene.database.count(counts).await, 60_060);
+    }
+
+    #[tokio::test]
+    async fn a_repeat_takes_no_second_turn() {
+        let scene = Scene::new().await;
+        let event = with_room(&scene, 3).await.into();
+        scene.assert_idempotent(JoinWaitingRoom { event }).await;
+    }
+}

@@ -30,4 +30,4 @@ pub use using::TurnError;
 pub(crate) use using::{Turns, lock_turns};
 
 #[cfg(test)]
-mod tests;
+mod tests_of_turns;

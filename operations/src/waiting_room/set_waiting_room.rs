@@ -220,3 +220,129 @@ impl From<sqlx::Error> for SetWaitingRoomError {
         Self::Store(error.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        events::StatusMove,
+        permission::Role,
+        testing::{Scene, assert_refused, holding, new_event},
+        waiting_room::{CheckTurn, JoinWaitingRoom, TurnStatus, tests_of_turns::*},
+    };
+
+    #[tokio::test]
+    async fn a_room_is_set_up_changed_and_turned_off() {
+        let scene = Scene::new().await;
+        let event = with_room(&scene, 3).await;
+        let change = scene.changes().await.pop().unwrap();
+        assert_eq!(
+            change.summary,
+            "Sells \"Spring Gala\" through a waiting room that opens Mon 11 Jan 2027, 12:00: 3 people choose at once, 5 minutes each"
+        );
+        let count = scene.changes().await.len();
+        scene.run(room(event, 3)).await.unwrap();
+        assert_eq!(scene.changes().await.len(), count, "nothing changed");
+        let turn = joined(&scene, 0, event, 1).await[0];
+        ask(&scene, 0, turn).await;
+        let more = SetWaitingRoom {
+            opens: None,
+            turn_minutes: None,
+            ..room(event, 50)
+        };
+        let open = scene.at("2027-01-11T11:30:00Z");
+        let changed = scene.app.run(&open, more.clone()).await.unwrap();
+        assert_eq!((changed.at_once, changed.turn_minutes), (50, 5));
+        let later = SetWaitingRoom {
+            opens: Some("2027-01-11T15:00".parse().unwrap()),
+            ..more.clone()
+        };
+        assert_refused(
+            scene.app.run(&open, later.clone()).await,
+            "waiting_room_open",
+        );
+        let off = SetWaitingRoom {
+            is_on: Some(false),
+            ..more
+        };
+        let off = scene.app.run(&open, off).await.unwrap();
+        assert!(!off.is_on);
+        scene
+            .app
+            .run(&buyer(&scene, 1900), holding(event, 1))
+            .await
+            .unwrap();
+        let waited = joined_before_off(&scene, event).await;
+        assert_eq!(waited, "no_waiting_room");
+        // Turned on anew it may open later, and whoever comes until then is drawn.
+        scene.app.run(&open, later).await.unwrap();
+        let again = joined(&scene, 1900, event, 2).await;
+        assert_eq!(ask(&scene, 1900, again[0]).await.position, None);
+        let mut places = Vec::new();
+        for turn in again {
+            places.push(ask(&scene, 3 * 3600, turn).await.status);
+        }
+        // The second was away when the first asked, and is next.
+        assert_eq!(places, [TurnStatus::Now, TurnStatus::Waiting]);
+    }
+
+    async fn joined_before_off(scene: &Scene, event: EventId) -> String {
+        let event = event.into();
+        let refused = scene
+            .app
+            .run(&buyer(scene, 1900), JoinWaitingRoom { event })
+            .await;
+        let failure = domain::fault::Failure::of(&refused.unwrap_err());
+        failure.code.to_string()
+    }
+
+    #[tokio::test]
+    async fn answers_a_repeat_without_doing_it_again() {
+        let scene = Scene::new().await;
+        let event = with_room(&scene, 3).await;
+        scene.assert_idempotent(room(event, 4)).await;
+    }
+
+    #[tokio::test]
+    async fn refuses_what_cannot_be_and_what_is_not_theirs() {
+        let scene = Scene::new().await;
+        let event = with_room(&scene, 3).await;
+        for (at_once, minutes, opens, code) in [
+            (0, 5, OPENS, "at_once_out_of_range"),
+            (10_001, 5, OPENS, "at_once_out_of_range"),
+            (5, 0, OPENS, "turn_minutes_out_of_range"),
+            (5, 61, OPENS, "turn_minutes_out_of_range"),
+            (5, 5, "2027-03-01T10:00", "opens_after_event"),
+        ] {
+            let odd = SetWaitingRoom {
+                opens: Some(opens.parse().unwrap()),
+                turn_minutes: Some(minutes),
+                ..room(event, at_once)
+            };
+            assert_refused(scene.run(odd).await, code);
+        }
+        let skipped = SetWaitingRoom {
+            opens: Some("2026-03-29T02:30".parse().unwrap()),
+            ..room(event, 5)
+        };
+        assert_refused(scene.run(skipped).await, "time_does_not_exist");
+        let other = scene.other_organization().await;
+        let theirs = JoinWaitingRoom {
+            event: event.into(),
+        };
+        assert_refused(scene.app.run(&other, theirs).await, "not_found");
+        assert_refused(scene.app.run(&other, room(event, 3)).await, "not_found");
+        let turn = joined(&scene, 0, event, 1).await[0];
+        assert_refused(scene.app.run(&other, CheckTurn { turn }).await, "not_found");
+        let viewer = scene.as_role(Role::Viewer);
+        assert_refused(scene.app.run(&viewer, room(event, 3)).await, "forbidden");
+        let draft = scene.run(new_event("Draft")).await.unwrap().event.id;
+        scene.run(room(draft, 3)).await.unwrap();
+        let early = JoinWaitingRoom {
+            event: draft.into(),
+        };
+        assert_refused(scene.run(early).await, "event_not_on_sale");
+        scene.move_event(event, StatusMove::Cancel(None)).await;
+        assert_refused(scene.run(room(event, 3)).await, "event_closed");
+    }
+}
