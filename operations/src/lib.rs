@@ -2,8 +2,8 @@
 //!
 //! Subjects, lowest first; a subject uses only those above it in this list, and only what their `mod.rs` exports:
 //! [`organizations`], [`tokens`], [`audit`], [`venues`], [`inventory`], [`events`], [`taxes`], [`ticket_types`],
-//! [`promo_codes`], [`seats`], [`waiting_room`], [`holds`], [`tickets`], [`orders`], [`check_ins`], [`surveys`], [`messages`], [`waitlist`],
-//! [`reports`], [`privacy`], [`lifecycle`],
+//! [`promo_codes`], [`seats`], [`waiting_room`], [`holds`], [`tickets`], [`orders`], [`check_ins`], [`surveys`], [`messages`],
+//! [`waitlist`], [`reports`], [`privacy`], [`lifecycle`],
 //! [`approvals`], [`workflows`], [`workflow_runs`].
 #![warn(missing_docs)]
 

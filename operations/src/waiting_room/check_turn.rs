@@ -109,7 +109,7 @@ mod tests {
     use super::*;
     use crate::{
         testing::{Scene, without},
-        waiting_room::{GetWaitingRoom, letting_in::ONE_AT_A_TIME, tests_of_turns::*},
+        waiting_room::{GetWaitingRoom, letting_in::ONE_AT_A_TIME, tests::*},
     };
 
     #[tokio::test]

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
     use crate::{
         testing::{Scene, assert_refused},
-        waiting_room::tests_of_turns::*,
+        waiting_room::tests::*,
     };
 
     #[tokio::test]

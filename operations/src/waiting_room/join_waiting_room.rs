@@ -131,7 +131,7 @@ mod tests {
     use super::*;
     use crate::{
         testing::Scene,
-        waiting_room::{TurnStatus, tests_of_turns::*},
+        waiting_room::{TurnStatus, tests::*},
     };
 
     #[tokio::test]

@@ -228,7 +228,7 @@ mod tests {
         events::StatusMove,
         permission::Role,
         testing::{Scene, assert_refused, holding, new_event},
-        waiting_room::{CheckTurn, JoinWaitingRoom, TurnStatus, tests_of_turns::*},
+        waiting_room::{CheckTurn, JoinWaitingRoom, TurnStatus, tests::*},
     };
 
     #[tokio::test]
