@@ -195,6 +195,22 @@ impl Money {
         Self::new(0, currency)
     }
 
+    /// The money that a person wrote in a field for it, with a point or a comma: `12.50`, `12,5`, `12`. None when it is no
+    /// amount of the currency, such as one with more decimals than that has.
+    pub fn read(text: &str, currency: Currency) -> Option<Self> {
+        let (whole, part) = text
+            .trim()
+            .split_once(['.', ','])
+            .unwrap_or((text.trim(), ""));
+        let decimals = usize::from(currency.decimals());
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || part.len() > decimals || !digits(whole) || !digits(part) {
+            return None;
+        }
+        let amount = format!("{whole}{part:0<decimals$}").parse().ok()?;
+        Some(Self::new(amount, currency))
+    }
+
     /// Whether it is exactly nothing.
     pub fn is_zero(self) -> bool {
         self.amount == 0
@@ -306,6 +322,34 @@ mod tests {
         assert_eq!(money(-5, "EUR").to_string(), "-0.05 EUR");
         assert_eq!(money(2500, "JPY").to_string(), "2500 JPY");
         assert_eq!(money(2500, "KWD").to_string(), "2.500 KWD");
+    }
+
+    #[test]
+    fn reads_what_people_write_and_nothing_else() {
+        for (text, currency, amount) in [
+            ("12.50", "EUR", 1250),
+            (" 12,5 ", "EUR", 1250),
+            ("12", "EUR", 1200),
+            ("0", "EUR", 0),
+            ("1200", "JPY", 1200),
+            ("1.234", "KWD", 1234),
+        ] {
+            let read = Money::read(text, currency.parse().unwrap());
+            assert_eq!(read, Some(money(amount, currency)), "{text}");
+        }
+        for (text, currency) in [
+            ("", "EUR"),
+            (".5", "EUR"),
+            ("-5", "EUR"),
+            ("1.234", "EUR"),
+            ("1,234.50", "EUR"),
+            ("12.5", "JPY"),
+            ("5 EUR", "EUR"),
+            ("99999999999999999999", "EUR"),
+        ] {
+            let read = Money::read(text, currency.parse().unwrap());
+            assert_eq!(read, None, "{text}");
+        }
     }
 
     #[test]

@@ -275,6 +275,7 @@ mod tests {
                 quantity: 1,
                 seats: Vec::new(),
                 accessible: 0,
+                price: None,
             };
             let hold = HoldTickets {
                 event: event.id.into(),

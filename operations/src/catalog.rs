@@ -50,7 +50,7 @@ use crate::{
     taxes::{ListFees, ListTaxRules, SaveFee, SaveTaxRule, SaveTaxSettings},
     ticket_types::{
         ArchiveTicketType, CheckInventory, ListTicketTypes, ResumeSales, SaveTicketType, SetAddOn,
-        SetPriceTiers, SetTicketTypeTax,
+        SetChosenPrice, SetPriceTiers, SetTicketTypeTax,
     },
     tickets::{FindTicket, VoidTicket},
     tokens::{CreateToken, ListTokens, RevokeToken},
@@ -101,6 +101,7 @@ pub const CATALOG: &[Entry] = &[
     entry::<SetAddOn>(Events, Searchable),
     entry::<ArchiveTicketType>(Events, Searchable),
     entry::<SetTicketTypeTax>(Events, Searchable),
+    entry::<SetChosenPrice>(Events, Searchable),
     entry::<ListTaxRules>(Events, Searchable),
     entry::<SaveTaxRule>(Events, Searchable),
     entry::<SaveTaxSettings>(Events, Searchable),

@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse as _, Redirect, Response},
     routing::get,
 };
-use domain::{Fault, FaultKind, Language, TurnId, fault::Failure};
+use domain::{Fault, FaultKind, Language, Money, TurnId, fault::Failure};
 use operations::{
     App,
     buyers::{OrderLink, OrderPages, TurnLink, TurnPages},
@@ -124,7 +124,11 @@ impl Served {
 
     /// Holds what was chosen in this turn, orders it, and sends on to the order.
     async fn buy(&self, link: &TurnLink, words: &Words, said: Said) -> Response {
-        let asked = match Asked::read(&said) {
+        let types = match self.types(link).await {
+            Ok(types) => types,
+            Err(failure) => return buyer::failed(failure.kind, words.language),
+        };
+        let asked = match Asked::read(&said, &types) {
             Ok(asked) => asked,
             Err(missing) => {
                 let problem = Some(missing.said(words).to_owned());
@@ -139,6 +143,14 @@ impl Served {
             }
             Err(failure) => buyer::failed(failure.kind, words.language),
         }
+    }
+
+    /// What the event of a turn sells.
+    async fn types(&self, link: &TurnLink) -> Result<Vec<TicketType>, Failure> {
+        let cx = buyer::context(link.organization_id);
+        let check = CheckTurn { turn: link.turn_id };
+        let event = self.run(&cx, check).await?.event_id.into();
+        Ok(self.run(&cx, ListTicketTypes { event }).await?.ticket_types)
     }
 
     async fn order(&self, link: &TurnLink, asked: Asked) -> Result<String, Failure> {
@@ -225,6 +237,7 @@ struct Asked {
 /// What a form lacks.
 enum Missing {
     Tickets,
+    Price,
     Name,
     Email,
 }
@@ -233,6 +246,7 @@ impl Missing {
     fn said<'a>(&self, words: &'a Words) -> &'a str {
         match self {
             Self::Tickets => words.no_tickets,
+            Self::Price => words.no_price,
             Self::Name => words.no_name,
             Self::Email => words.no_email,
         }
@@ -240,21 +254,24 @@ impl Missing {
 }
 
 impl Asked {
-    fn read(said: &Said) -> Result<Self, Missing> {
+    fn read(said: &Said, types: &[TicketType]) -> Result<Self, Missing> {
         let mut items = Vec::new();
-        for (field, value) in said {
-            let (Ok(id), Ok(quantity)) = (field.parse::<domain::TicketTypeId>(), value.parse())
-            else {
+        for kind in types {
+            let quantity = said.get(&kind.id.to_string()).map(|text| text.parse());
+            let Some(Ok(quantity @ 1..)) = quantity else {
                 continue;
             };
-            if quantity > 0 {
-                items.push(PickedItem {
-                    ticket_type: id.into(),
-                    quantity,
-                    seats: Vec::new(),
-                    accessible: 0,
-                });
-            }
+            let price = said.get(&price_field(kind)).map(|text| text.trim());
+            let price = price.filter(|text| !text.is_empty());
+            let price =
+                price.map(|text| Money::read(text, kind.price.currency).ok_or(Missing::Price));
+            items.push(PickedItem {
+                ticket_type: kind.id.into(),
+                quantity,
+                seats: Vec::new(),
+                accessible: 0,
+                price: price.transpose()?,
+            });
         }
         if items.is_empty() {
             return Err(Missing::Tickets);
@@ -268,6 +285,11 @@ impl Asked {
             },
         })
     }
+}
+
+/// The field in which the buyer chooses what one costs.
+fn price_field(kind: &TicketType) -> String {
+    format!("price-{}", kind.id)
 }
 
 fn page(turn: &Turn, types: &[TicketType], words: &Words, filled: &Filled) -> Response {
@@ -374,7 +396,19 @@ fn row(kind: &TicketType, words: &Words, filled: &Filled) -> String {
             kind.id
         )
     };
-    format!("<li><span>{name}<br><span class=\"soft\">{costs}</span></span>{choice}</li>")
+    let chosen = match kind.chosen_up_to {
+        Some(most) if kind.state == SaleState::OnSale => {
+            let field = price_field(kind);
+            let said = words.choose.replace("{least}", &costs);
+            format!(
+                "<label class=\"soft\">{}<input name=\"{field}\" inputmode=\"decimal\" value=\"{}\" maxlength=\"20\"></label>",
+                said.replace("{most}", &most.to_string()),
+                filled.value(&field),
+            )
+        }
+        _ => format!("<br><span class=\"soft\">{costs}</span>"),
+    };
+    format!("<li><span>{name}{chosen}</span>{choice}</li>")
 }
 
 /// The words of the page in one language.
@@ -397,7 +431,9 @@ struct Words {
     name: &'static str,
     email: &'static str,
     buy: &'static str,
+    choose: &'static str,
     no_tickets: &'static str,
+    no_price: &'static str,
     no_name: &'static str,
     no_email: &'static str,
 }
@@ -432,7 +468,9 @@ const EN: Words = Words {
     name: "Name",
     email: "E-mail, for the tickets",
     buy: "Order",
+    choose: "You choose what each costs, {least} to {most}",
     no_tickets: "Please choose at least one ticket.",
+    no_price: "Please write what you want to pay as an amount, such as 12.50.",
     no_name: "Please give your name.",
     no_email: "Please give an e-mail address that works.",
 };
@@ -456,7 +494,9 @@ const DE: Words = Words {
     name: "Name",
     email: "E-Mail, für die Tickets",
     buy: "Bestellen",
+    choose: "Sie wählen den Preis, {least} bis {most}",
     no_tickets: "Bitte wählen Sie mindestens ein Ticket.",
+    no_price: "Bitte schreiben Sie Ihren Preis als Betrag, etwa 12,50.",
     no_name: "Bitte geben Sie Ihren Namen an.",
     no_email: "Bitte geben Sie eine gültige E-Mail-Adresse an.",
 };

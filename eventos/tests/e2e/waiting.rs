@@ -112,6 +112,9 @@ fn the_page_of_a_turn_waits_and_then_sells() {
         call("save_ticket_type", offer);
     }
     call("publish_event", json!({"event": event}));
+    let most = json!({"amount": 5000, "currency": "EUR"});
+    let choosing = json!({"event": event, "ticket_type": "Guests", "most": most});
+    write("set_chosen_price", choosing);
     write("set_waiting_room", json!({"event": event, "at_once": 1}));
     let turns = format!("/v1/public/home/events/{}/turns", event.as_str().unwrap());
     let take = || {
@@ -132,7 +135,7 @@ fn the_page_of_a_turn_waits_and_then_sells() {
         "It is your turn.",
         "Regular &lt;A&gt;",
         "25.00 EUR",
-        "free",
+        "You choose what each costs, free to 50.00 EUR",
     ] {
         assert!(now.contains(said), "{said} is missing: {now}");
     }

@@ -86,6 +86,9 @@ struct PublicTicketType {
     price: Money,
     /// The price as people read it.
     costs: String,
+    /// The buyer chooses what to pay for each, from the price up to this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chosen_up_to: Option<Money>,
     /// Whether it can be bought now.
     state: SaleState,
     /// How many are left; absent when nothing limits it.
@@ -141,6 +144,7 @@ impl PublicTicketType {
             description: kind.description,
             price: kind.price,
             costs: kind.costs,
+            chosen_up_to: kind.chosen_up_to,
             state: kind.state,
             left: kind.availability.left,
             sales_start: kind.sales_start,

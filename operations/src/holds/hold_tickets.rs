@@ -1,7 +1,7 @@
 //! `hold_tickets`: places are set aside while somebody buys.
 
 use domain::{
-    Cx, EventId, Facts, Fault, FaultSpec, HoldId, Name, Permission, Recorded, Reference,
+    Cx, EventId, Facts, Fault, FaultSpec, HoldId, Money, Name, Permission, Recorded, Reference,
     TicketTypeId, Timestamp, TurnId,
 };
 use schemars::JsonSchema;
@@ -58,6 +58,8 @@ pub struct PickedItem {
     #[serde(default)]
     #[schemars(range(min = 0, max = 100))]
     pub accessible: i32,
+    /// What the buyer pays for each, where they choose; the least when left out.
+    pub price: Option<Money>,
 }
 
 impl Operation for HoldTickets {
@@ -93,6 +95,7 @@ impl HoldTickets {
         let picks = self.items.iter().map(|item| Pick {
             ticket_type: &item.ticket_type,
             quantity: item.quantity,
+            price: item.price,
         });
         picks.collect()
     }

@@ -239,6 +239,8 @@ impl PlaceOrder {
         let picks = self.items.iter().map(|item| Pick {
             ticket_type: &item.ticket_type,
             quantity: item.quantity,
+            // Who chooses a price holds the tickets at it first.
+            price: None,
         });
         picks.collect()
     }

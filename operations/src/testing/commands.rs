@@ -67,6 +67,7 @@ pub fn holding(event: EventId, quantity: i32) -> HoldTickets {
         quantity,
         seats: Vec::new(),
         accessible: 0,
+        price: None,
     };
     HoldTickets {
         event: event.into(),

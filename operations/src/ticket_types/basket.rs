@@ -24,6 +24,8 @@ const MOST_ITEMS: usize = 50;
 pub(crate) struct Pick<'a> {
     pub(crate) ticket_type: &'a Reference<TicketTypeId>,
     pub(crate) quantity: i32,
+    /// What the buyer chose to pay for each.
+    pub(crate) price: Option<Money>,
 }
 
 /// So many of a ticket type, as it was called and what one cost when it was picked: with a promo code, and without.
@@ -38,6 +40,14 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    /// So many of a ticket type at the price that the buyer chose, which no promo code makes cheaper.
+    fn chosen(offer: &Offer, price: Money, quantity: i32) -> Self {
+        Self {
+            listed_amount: price.amount,
+            ..Self::of(offer, price, quantity)
+        }
+    }
+
     /// So many of a ticket type at a price each, before tax is worked out.
     pub(crate) fn of(offer: &Offer, price: Money, quantity: i32) -> Self {
         Self {
@@ -85,6 +95,25 @@ pub(crate) fn check_picks(picks: &[Pick<'_>]) -> Result<(), BasketError> {
     Ok(())
 }
 
+/// Refuses a price that cannot be chosen.
+fn check_chosen(index: usize, offer: &Offer, given: Money) -> Result<(), BasketError> {
+    let name = offer.name.to_string();
+    let Some(most) = offer.most() else {
+        let price = offer.price();
+        return Err(BasketError::PriceIsFixed { index, name, price });
+    };
+    let least = offer.price();
+    if given.currency == least.currency && (least.amount..=most.amount).contains(&given.amount) {
+        return Ok(());
+    }
+    Err(BasketError::PriceOutOfRange {
+        index,
+        name,
+        range: format!("{least} to {most}"),
+        given,
+    })
+}
+
 impl Basket {
     /// Fills a basket at present prices, or those of a promo code, if the event, which is shared, sells these things now
     /// beside what was given out before. Each price is made once, here, and so are tax and fees.
@@ -124,8 +153,14 @@ impl Basket {
                 // What is left of it is counted below.
                 _ => {}
             }
-            let price = terms.map_or_else(|| offer.price(), |terms| terms.price(offer));
-            lines.push((Line::of(offer, price, pick.quantity), offer.tax.as_ref()));
+            let line = if let Some(price) = pick.price.filter(|price| *price != offer.price()) {
+                check_chosen(index, offer, price)?;
+                Line::chosen(offer, price, pick.quantity)
+            } else {
+                let price = terms.map_or_else(|| offer.price(), |terms| terms.price(offer));
+                Line::of(offer, price, pick.quantity)
+            };
+            lines.push((line, offer.tax.as_ref()));
         }
         for offer in offers {
             let limits = offer.min_per_order..=offer.max_per_order;

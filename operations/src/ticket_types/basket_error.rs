@@ -1,6 +1,6 @@
 //! Why something cannot be picked.
 
-use domain::{Facts, Fault, FaultKind, FaultSpec, LocalTime, money::MoneyError};
+use domain::{Facts, Fault, FaultKind, FaultSpec, LocalTime, Money, money::MoneyError};
 
 use super::{
     Left,
@@ -79,6 +79,28 @@ pub enum BasketError {
         per_ticket: i32,
         /// What was asked for.
         given: i32,
+    },
+    /// A price was chosen for what has one.
+    #[error("{name:?} costs {price}; no other price can be chosen")]
+    PriceIsFixed {
+        /// Which item.
+        index: usize,
+        /// The ticket type.
+        name: String,
+        /// What it costs.
+        price: Money,
+    },
+    /// Less or more was chosen than can be, or in another currency.
+    #[error("for {name:?} {range} can be chosen, not {given}")]
+    PriceOutOfRange {
+        /// Which item.
+        index: usize,
+        /// The ticket type.
+        name: String,
+        /// The least and the most, in words.
+        range: String,
+        /// What was chosen.
+        given: Money,
     },
     /// Fewer are left than were asked for.
     #[error("{left} of the {wanted} {name} tickets asked for are left")]
@@ -197,6 +219,16 @@ const OUTSIDE_LIMITS: FaultSpec = FaultSpec::new(
     "quantity_outside_limits",
     "Choose a quantity within the limits, or change them with save_ticket_type.",
 );
+const PRICE_IS_FIXED: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "price_is_fixed",
+    "Leave `price` out; set_chosen_price lets buyers choose.",
+);
+const PRICE_OUT_OF_RANGE: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "price_out_of_range",
+    "Ask for an amount in the range; set_chosen_price changes the most, save_ticket_type the least.",
+);
 const ADD_ON_ALONE: FaultSpec = FaultSpec::new(
     FaultKind::Conflict,
     "add_on_alone",
@@ -228,6 +260,8 @@ impl Fault for BasketError {
             EARLIER_TIER,
             OUTSIDE_LIMITS,
             ADD_ON_ALONE,
+            PRICE_IS_FIXED,
+            PRICE_OUT_OF_RANGE,
             SOLD_OUT,
             SALES_STOPPED,
             TOTAL,
@@ -249,6 +283,10 @@ impl Fault for BasketError {
             }
             Self::OutsideLimits { .. } => OUTSIDE_LIMITS.at("items"),
             Self::AddOnAlone { .. } => ADD_ON_ALONE.at("items"),
+            Self::PriceIsFixed { index, .. } => PRICE_IS_FIXED.at(format!("items[{index}].price")),
+            Self::PriceOutOfRange { index, .. } => {
+                PRICE_OUT_OF_RANGE.at(format!("items[{index}].price"))
+            }
             Self::SoldOut { .. } => SOLD_OUT.at("items"),
             Self::SalesStopped(_) => SALES_STOPPED.at("items"),
             Self::Total(_) => TOTAL.at("items"),

@@ -88,6 +88,9 @@ pub(crate) async fn copy_all(
         offer.event_id = to.id;
         offer.pool_id = pool_id;
         sql::insert(conn, cx, &offer).await?;
+        if offer.most_amount.is_some() {
+            sql::set_most(conn, cx, offer.id, offer.most_amount).await?;
+        }
         let sharer = Sharer {
             event_id: to.id,
             ticket_type_id: offer.id,

@@ -73,6 +73,10 @@ pub struct TicketType {
     pub price: Money,
     /// The price as people read it: `25.00 EUR` or `free`.
     pub costs: String,
+    /// The buyer chooses what to pay for each, from the price up to this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-detail" = true))]
+    pub chosen_up_to: Option<Money>,
     /// What it is only sold together with, if it is an add-on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub add_on_to: Vec<String>,
@@ -159,11 +163,19 @@ pub(crate) struct Offer {
     /// Of an add-on: what it is sold with, and how many for each at most.
     pub(crate) bases: Vec<TicketTypeId>,
     pub(crate) per_ticket: Option<i32>,
+    /// The most a buyer may choose to pay; none when the price is fixed.
+    pub(crate) most_amount: Option<i64>,
 }
 
 impl Offer {
     pub(crate) fn price(&self) -> Money {
         Money::new(self.price_amount, self.price_currency)
+    }
+
+    /// The most that can be chosen, if the buyer chooses the price.
+    pub(crate) fn most(&self) -> Option<Money> {
+        let most = self.most_amount?.max(self.price_amount);
+        Some(Money::new(most, self.price_currency))
     }
 
     /// The pool that counts what is taken of this type alone.
@@ -200,6 +212,14 @@ impl Offer {
         self.pools().filter_map(|pool| pool.left()).min()
     }
 
+    /// `25.00 EUR`, `free`, or `5.00 to 500.00 EUR, as the buyer chooses`.
+    pub(crate) fn costs(&self) -> String {
+        match self.most() {
+            None => costs(self.price()),
+            Some(most) => format!("{} to {most}, as the buyer chooses", self.price()),
+        }
+    }
+
     /// As callers see it.
     pub(super) fn seen(&self, cx: &Cx, event: &Event, left: &Left<'_>) -> TicketType {
         let availability = Availability {
@@ -223,7 +243,8 @@ impl Offer {
             state: sale_state(cx, event, left.offers(), self, |offer| left.left(offer)),
             after: after.map(|before| before.name.to_string()),
             price: self.price(),
-            costs: costs(self.price()),
+            costs: self.costs(),
+            chosen_up_to: self.most(),
             tax_rule: self.tax.as_ref().map(|tax| tax.name.clone()),
             id: self.id,
             name: self.name.to_string(),

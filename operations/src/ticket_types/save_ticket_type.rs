@@ -237,6 +237,7 @@ impl SaveTicketType {
             is_archived: false,
             bases: Vec::new(),
             per_ticket: None,
+            most_amount: None,
             tax_rule_id: None,
             tax: None,
             waited_for: 0,

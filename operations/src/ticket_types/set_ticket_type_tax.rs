@@ -50,7 +50,7 @@ impl Operation for SetTicketTypeTax {
             Patch::Remove => None,
             Patch::Set(reference) => Some(taxes::resolve_rule(tx.conn(), reference).await?),
         };
-        if rule.is_some() && offer.price_amount == 0 {
+        if rule.is_some() && offer.price_amount == 0 && offer.most_amount.is_none() {
             return Err(SetTicketTypeTaxError::Free(offer.name.to_string()));
         }
         let before = offer.tax.take().map(|tax| tax.name);

@@ -164,10 +164,13 @@ mod tests {
             waiting.iter().copied().collect::<BTreeSet<_>>(),
             (1..=9).collect()
         );
-        let numbers = sqlx::query_scalar::<_, i64>("select number from turn order by id")
-            .fetch_all(&mut scene.database.owner().await)
-            .await
-            .unwrap();
+        let mut owner = scene.database.owner().await;
+        let mut numbers = Vec::new();
+        for turn in early.iter().chain(&late) {
+            let number = sqlx::query_scalar::<_, i64>("select number from turn where id = $1");
+            let number = number.bind(turn).fetch_one(&mut owner).await.unwrap();
+            numbers.push(number);
+        }
         assert_ne!(
             numbers,
             (1..=14).collect::<Vec<_>>(),

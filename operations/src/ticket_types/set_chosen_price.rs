@@ -1,0 +1,311 @@
+//! `set_chosen_price`: buyers choose what a ticket type costs.
+
+use domain::{
+    Cx, EventId, Facts, Fault, FaultKind, FaultSpec, Money, Permission, Reference, TicketTypeId,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use store::StoreError;
+
+use super::{
+    Left,
+    changes::TicketTypeUpdated,
+    model::{self, Offer, TicketType},
+    sql,
+};
+use crate::{
+    App, Effect, Operation,
+    events::{self, EventStatus},
+    faults::{CURRENCY_DIFFERS, EVENT_CLOSED},
+    field_change::differing,
+    lookup::LookupError,
+};
+
+/// Let buyers choose what they pay for each ticket of a type, such as a donation or a solidarity price: from its price up to
+/// `most`, given with `hold_tickets`. Without `most` it has one price again. Orders and holds keep what was chosen.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct SetChosenPrice {
+    /// Event: id, slug or exact title.
+    pub event: Reference<EventId>,
+    /// Ticket type: id or exact name. Its price is the least that can be chosen, and may be 0.
+    pub ticket_type: Reference<TicketTypeId>,
+    /// The most for each.
+    pub most: Option<Money>,
+}
+
+impl Operation for SetChosenPrice {
+    const NAME: &'static str = "set_chosen_price";
+    const EFFECT: Effect = Effect::Write;
+    const NEEDS: Permission = Permission::EventsWrite;
+    type Output = TicketType;
+    type Error = SetChosenPriceError;
+
+    async fn run(self, app: &App, cx: &Cx) -> Result<TicketType, SetChosenPriceError> {
+        let mut tx = app.store().write(cx).await?;
+        // Whoever sells shares the event.
+        let event = events::lock(tx.conn(), cx, &self.event).await?;
+        if let EventStatus::Ended | EventStatus::Cancelled | EventStatus::Archived = event.status {
+            return Err(SetChosenPriceError::EventClosed {
+                title: event.title,
+                status: event.status,
+            });
+        }
+        let offers = sql::offers(tx.conn(), event.id).await?;
+        let offer = model::find(&offers, &self.ticket_type)?;
+        self.check(offer)?;
+        let (id, sold_count) = (offer.id, offer.sold_count);
+        let text = |most: Option<Money>| most.map(|most| most.to_string());
+        let changed = differing([("chosen up to", text(offer.most()), text(self.most))]);
+        if !changed.is_empty() {
+            let most_amount = self.most.map(|most| most.amount);
+            sql::set_most(tx.conn(), cx, id, most_amount).await?;
+        }
+        let offers = sql::offers(tx.conn(), event.id).await?;
+        let saved = model::find(&offers, &id.into())?;
+        let answer = saved.seen(cx, &event, &Left::of(cx, &event, &offers));
+        if changed.is_empty() {
+            return Ok(tx.unchanged(answer).await?);
+        }
+        let change = TicketTypeUpdated {
+            ticket_type_id: id,
+            event_id: event.id,
+            name: saved.name.to_string(),
+            changed,
+            sold_count,
+        };
+        Ok(tx.commit(change, answer).await?)
+    }
+}
+
+impl SetChosenPrice {
+    fn check(&self, offer: &Offer) -> Result<(), SetChosenPriceError> {
+        let Some(most) = self.most else {
+            return Ok(());
+        };
+        let least = offer.price();
+        if most.currency != least.currency {
+            return Err(SetChosenPriceError::OtherCurrency { given: most, least });
+        }
+        if most.amount <= least.amount {
+            return Err(SetChosenPriceError::TooLittle { given: most, least });
+        }
+        Ok(())
+    }
+}
+
+/// How `set_chosen_price` refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum SetChosenPriceError {
+    /// Nothing could be chosen.
+    #[error("the least is {least}, so {given} leaves no choice")]
+    TooLittle {
+        /// What was given.
+        given: Money,
+        /// The price.
+        least: Money,
+    },
+    /// Another currency than the price.
+    #[error("the price is {least}, so the most cannot be {given}")]
+    OtherCurrency {
+        /// What was given.
+        given: Money,
+        /// The price.
+        least: Money,
+    },
+    /// The event is over, cancelled or archived.
+    #[error("{title:?} is {status}, so its ticket types can no longer be changed")]
+    EventClosed {
+        /// Its title.
+        title: String,
+        /// Its state.
+        status: EventStatus,
+    },
+    /// The event or the ticket type was not found.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+const MOST_TOO_LITTLE: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "most_too_little",
+    "Give more than the price, which is the least; lower that with save_ticket_type, to 0 for a donation.",
+);
+
+impl Fault for SetChosenPriceError {
+    fn specs() -> Vec<FaultSpec> {
+        let mut specs = vec![MOST_TOO_LITTLE, CURRENCY_DIFFERS, EVENT_CLOSED];
+        specs.extend(LookupError::specs());
+        specs
+    }
+
+    fn facts(&self) -> Facts {
+        match self {
+            Self::TooLittle { .. } => MOST_TOO_LITTLE.at("most.amount"),
+            Self::OtherCurrency { .. } => CURRENCY_DIFFERS.at("most.currency"),
+            Self::EventClosed { .. } => EVENT_CLOSED.into(),
+            Self::Lookup(error) => error.facts(),
+            Self::Store(error) => error.facts(),
+        }
+    }
+}
+
+impl From<sqlx::Error> for SetChosenPriceError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        events::StatusMove,
+        holds::HoldTickets,
+        lifecycle::DuplicateEvent,
+        permission::Role,
+        testing::{Scene, assert_refused, buying, eur, holding, ordering, promo, selling},
+        ticket_types::ListTicketTypes,
+    };
+
+    fn choosing(event: EventId, most: Option<i64>) -> SetChosenPrice {
+        SetChosenPrice {
+            event: event.into(),
+            ticket_type: "Donation".parse().unwrap(),
+            most: most.map(|most| Money::new(most, eur())),
+        }
+    }
+
+    /// `Regular` for 25 euros and a `Donation` of 2 to 500.
+    async fn with_donation(scene: &Scene) -> EventId {
+        let (event, _) = scene.on_sale(2500, 9).await;
+        scene
+            .run(selling(event.id, "Donation", 200, 9))
+            .await
+            .unwrap();
+        let set = scene.run(choosing(event.id, Some(50_000))).await.unwrap();
+        assert_eq!(set.costs, "2.00 EUR to 500.00 EUR, as the buyer chooses");
+        event.id
+    }
+
+    fn giving(event: EventId, amount: i64, currency: &str) -> HoldTickets {
+        let mut hold = holding(event, 2);
+        hold.items[0].ticket_type = "Donation".parse().unwrap();
+        hold.items[0].price = Some(Money::new(amount, currency.parse().unwrap()));
+        hold
+    }
+
+    #[tokio::test]
+    async fn the_buyer_pays_what_they_choose() {
+        let scene = Scene::new().await;
+        let event = with_donation(&scene).await;
+        let change = scene.changes().await.pop().unwrap();
+        assert_eq!(
+            change.summary,
+            "Changes the ticket type \"Donation\": chosen up to from nothing to \"500.00 EUR\""
+        );
+        let hold = scene.run(giving(event, 1250, "EUR")).await.unwrap();
+        let order = scene.run(ordering(&hold)).await.unwrap().order;
+        assert_eq!(order.order.total.amount, 2500);
+        let least = scene.run(buying(event, "Donation", 1)).await.unwrap().order;
+        assert_eq!(least.order.total.amount, 200);
+        // A hold keeps it, also when it has one price again.
+        let hold = scene.run(giving(event, 50_000, "EUR")).await.unwrap();
+        scene.run(choosing(event, None)).await.unwrap();
+        let order = scene.run(ordering(&hold)).await.unwrap().order;
+        assert_eq!(order.order.total.amount, 100_000);
+        assert_refused(
+            scene.run(giving(event, 1250, "EUR")).await,
+            "price_is_fixed",
+        );
+        // Its own price is no choice.
+        scene.run(giving(event, 200, "EUR")).await.unwrap();
+        scene.reconcile().await;
+    }
+
+    #[tokio::test]
+    async fn a_promo_code_takes_nothing_off_what_was_chosen() {
+        let scene = Scene::new().await;
+        let event = with_donation(&scene).await;
+        scene.run(promo(event, "FRIENDS", 50, None)).await.unwrap();
+        let mut chosen = giving(event, 1000, "EUR");
+        chosen.promo_code = Some("FRIENDS".parse().unwrap());
+        chosen.items.push(holding(event, 1).items.remove(0));
+        let hold = scene.run(chosen).await.unwrap();
+        assert_eq!(hold.total.amount, 2 * 1000 + 1250);
+        scene.reconcile().await;
+    }
+
+    #[tokio::test]
+    async fn refuses_what_cannot_be_chosen() {
+        let scene = Scene::new().await;
+        let event = with_donation(&scene).await;
+        for (amount, currency) in [(199, "EUR"), (50_001, "EUR"), (-1, "EUR"), (500, "USD")] {
+            let refused = scene.run(giving(event, amount, currency)).await;
+            assert_refused(refused, "price_out_of_range");
+        }
+        let mut regular = holding(event, 1);
+        regular.items[0].price = Some(Money::new(100, eur()));
+        let refused = scene.run(regular).await.unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "\"Regular\" costs 25.00 EUR; no other price can be chosen"
+        );
+        assert_refused(
+            scene.run(choosing(event, Some(200))).await,
+            "most_too_little",
+        );
+        let dollars = SetChosenPrice {
+            most: Some(Money::new(900, "USD".parse().unwrap())),
+            ..choosing(event, None)
+        };
+        assert_refused(scene.run(dollars).await, "currency_differs");
+        let unknown = SetChosenPrice {
+            ticket_type: "Donations".parse().unwrap(),
+            ..choosing(event, None)
+        };
+        assert_refused(scene.run(unknown).await, "not_found");
+        let viewer = scene.as_role(Role::Viewer);
+        assert_refused(
+            scene.app.run(&viewer, choosing(event, None)).await,
+            "forbidden",
+        );
+        let other = scene.other_organization().await;
+        assert_refused(
+            scene.app.run(&other, choosing(event, None)).await,
+            "not_found",
+        );
+        scene.move_event(event, StatusMove::Cancel(None)).await;
+        assert_refused(scene.run(choosing(event, None)).await, "event_closed");
+    }
+
+    #[tokio::test]
+    async fn a_copied_event_lets_them_choose_too() {
+        let scene = Scene::new().await;
+        let event = with_donation(&scene).await;
+        let copy = DuplicateEvent {
+            event: event.into(),
+            starts: "2027-03-04T19:00".parse().unwrap(),
+            ends: None,
+            title: None,
+            slug: None,
+            venue: None,
+            zone: None,
+            fold: None,
+        };
+        let copy = scene.run(copy).await.unwrap().event.id;
+        let list = ListTicketTypes { event: copy.into() };
+        let types = scene.run(list).await.unwrap().ticket_types;
+        let found = types.iter().find(|kind| kind.name == "Donation").unwrap();
+        assert_eq!(found.chosen_up_to, Some(Money::new(50_000, eur())));
+    }
+
+    #[tokio::test]
+    async fn answers_a_repeat_without_doing_it_again() {
+        let scene = Scene::new().await;
+        let event = with_donation(&scene).await;
+        scene.assert_idempotent(choosing(event, Some(900))).await;
+    }
+}
