@@ -145,6 +145,8 @@ ids! {
     EventId "evt" "an event";
     /// Names a fee that is charged beside tickets.
     FeeId "fee" "a fee";
+    /// Names money paid in advance.
+    GiftCardId "gft" "a gift card";
     /// Names places set aside while somebody buys.
     HoldId "hld" "a hold";
     /// Names one line of a hold.

@@ -31,7 +31,9 @@ pub(crate) fn prepare(
     options.http.secret = secret.map(ToOwned::to_owned);
     // Every run is a caller of its own: limits are for people and programs outside.
     let app = App::new(store.clone(), operations::Options::unlimited());
-    let app = app.with_payments(payments::prepare(config, key)?);
+    let app = app
+        .with_key(key)
+        .with_payments(payments::prepare(config, key)?);
     let definitions = Arc::new(StoredDefinitions::new(app.clone()));
     let worker = Worker::new(app, store.clone(), definitions, options);
     worker.map_err(|error| anyhow!(error.message))

@@ -71,6 +71,7 @@ pub struct App {
     holds: Counters<HoldTickets>,
     orders: Counters<PlaceOrder>,
     payments: Option<Payments>,
+    key: Option<[u8; 32]>,
 }
 
 impl App {
@@ -90,7 +91,20 @@ impl App {
             holds: Counters::default(),
             orders: Counters::default(),
             payments: None,
+            key: None,
         }
+    }
+
+    /// The same with the server's own key, which codes worth money are made with.
+    #[must_use]
+    pub fn with_key(mut self, key: [u8; 32]) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// The server's own key, if this program has it.
+    pub(crate) fn key(&self) -> Option<&[u8; 32]> {
+        self.key.as_ref()
     }
 
     /// The same with a processor that orders are paid through.

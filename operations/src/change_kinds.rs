@@ -48,6 +48,18 @@ pub const KINDS: &[(&str, &str)] = &[
     ),
     ("fee.saved", "A fee was added, changed or put away."),
     (
+        "gift_card.redeemed",
+        "An order was paid with a gift card, or a part of it.",
+    ),
+    (
+        "gift_card.updated",
+        "A gift card was blocked or freed, or can be used for longer or shorter.",
+    ),
+    (
+        "gift_cards.issued",
+        "Gift cards were issued: money that orders can be paid with.",
+    ),
+    (
         "hold.expired",
         "Places that were held were not ordered in time, and are free again.",
     ),

@@ -7,7 +7,7 @@
 use domain::{Cx, Facts, Fault, FaultKind, FaultSpec};
 use store::StoreError;
 
-use crate::lookup::LookupError;
+use crate::{lookup::LookupError, signed};
 
 const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 
@@ -41,12 +41,24 @@ pub(crate) fn generate(cx: &Cx, length: usize) -> String {
         *byte &= 31;
     }
     bytes.push(checksum(&bytes));
-    let code: String = bytes
-        .iter()
-        .map(|value| char::from(ALPHABET[usize::from(*value)]))
-        .collect();
+    let code = spelled(&bytes);
     cx.note_made(&code);
     code
+}
+
+/// A code of so many characters, the checksum included, that follows from a key: only who has that makes it.
+pub(crate) fn derived(key: &[u8; 32], purpose: &str, bytes: &[u8], length: usize) -> String {
+    let mac = signed::mac(key, purpose, bytes);
+    let mut values: Vec<u8> = mac.iter().take(length - 1).map(|byte| byte & 31).collect();
+    values.push(checksum(&values));
+    spelled(&values)
+}
+
+fn spelled(values: &[u8]) -> String {
+    let characters = values
+        .iter()
+        .map(|value| char::from(ALPHABET[usize::from(*value)]));
+    characters.collect()
 }
 
 /// 256 random bits in hex behind a prefix, which lets secret scanners find leaked ones. Not noted as made: a secret is

@@ -2,7 +2,7 @@
 //!
 //! Subjects, lowest first; a subject uses only those above it in this list, and only what their `mod.rs` exports:
 //! [`organizations`], [`tokens`], [`audit`], [`venues`], [`inventory`], [`events`], [`taxes`], [`ticket_types`],
-//! [`promo_codes`], [`seats`], [`waiting_room`], [`holds`], [`tickets`], [`orders`], [`check_ins`], [`surveys`], [`messages`],
+//! [`promo_codes`], [`gift_cards`], [`seats`], [`waiting_room`], [`holds`], [`tickets`], [`orders`], [`check_ins`], [`surveys`], [`messages`],
 //! [`waitlist`], [`reports`], [`privacy`], [`lifecycle`],
 //! [`approvals`], [`workflows`], [`workflow_runs`].
 #![warn(missing_docs)]
@@ -30,6 +30,7 @@ pub mod approvals;
 pub mod audit;
 pub mod check_ins;
 pub mod events;
+pub mod gift_cards;
 pub mod holds;
 pub mod inventory;
 pub mod lifecycle;

@@ -14,9 +14,15 @@ fn signature(key: &[u8; 32], purpose: &str, bytes: &[u8]) -> Hmac<Sha256> {
     mac
 }
 
+/// The whole signature of bytes for one purpose.
+pub(crate) fn mac(key: &[u8; 32], purpose: &str, bytes: &[u8]) -> [u8; 32] {
+    let mac = signature(key, purpose, bytes);
+    mac.finalize().into_bytes().into()
+}
+
 /// The bytes with a signature for one purpose, in hex.
 pub fn seal(key: &[u8; 32], purpose: &str, bytes: &[u8]) -> String {
-    let mac = signature(key, purpose, bytes).finalize().into_bytes();
+    let mac = mac(key, purpose, bytes);
     hex::encode([bytes, &mac[..SIGNATURE]].concat())
 }
 

@@ -128,7 +128,9 @@ impl Opened {
         };
         let key = home::sealing_key(&config.data_dir)?;
         let app = App::new(database.store.clone(), limits);
-        let app = app.with_payments(payments::prepare(config, key)?);
+        let app = app
+            .with_key(key)
+            .with_payments(payments::prepare(config, key)?);
         Ok(Self { app, database })
     }
 

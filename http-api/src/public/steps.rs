@@ -12,7 +12,7 @@ use operations::{
     Entry, buyers,
     buyers::{Checkout, OrderLink, OrderPages, TurnLink, TurnPages},
     catalog, guard,
-    orders::PlacedOrder,
+    orders::{PlacedOrder, payments::RedeemedGiftCard},
     organizations::find_organization,
     schema,
     seats::EventSeats,
@@ -113,19 +113,25 @@ pub(super) async fn answered(
             ))
         }
         Kind::ShowOrder => {
-            let hold = taken.run("get_hold", taken.of_hold(given)?).await?;
-            let Some(order) = read::<operations::holds::Hold>(hold)?.order_id else {
-                return Err(Problem::own(
-                    NOT_ORDERED,
-                    "nothing was ordered of this hold yet",
-                ));
-            };
+            let order = taken.ordered(given).await?;
             let page = taken.page(order);
             let order = taken.run(step.operation, json!({"order": order})).await?;
             Ok(shown(
                 step,
                 &parts.headers,
                 &PublicOrder::of(read(order)?, page),
+            ))
+        }
+        Kind::Redeem => {
+            let code = given["code"].clone();
+            let order = taken.ordered(json!({})).await?;
+            let page = taken.page(order);
+            let input = json!({"order": order, "code": code});
+            let redeemed: RedeemedGiftCard = read(taken.run(step.operation, input).await?)?;
+            Ok(shown(
+                step,
+                &parts.headers,
+                &PublicOrder::of(redeemed.order, page),
             ))
         }
     }
@@ -261,6 +267,13 @@ impl Taken<'_> {
     fn of_hold(&self, mut input: Value) -> Result<Value, Problem> {
         input["hold"] = json!(self.checkout()?.hold_id);
         Ok(input)
+    }
+
+    /// The order that came of the hold of the checkout.
+    async fn ordered(&self, given: Value) -> Result<OrderId, Problem> {
+        let hold = self.run("get_hold", self.of_hold(given)?).await?;
+        let order = read::<operations::holds::Hold>(hold)?.order_id;
+        order.ok_or_else(|| Problem::own(NOT_ORDERED, "nothing was ordered of this hold yet"))
     }
 
     /// The buyer's own page of an order.

@@ -24,13 +24,14 @@ pub struct Reason {
 
 /// Those that can need a person. Not `queue_message`, the step of a workflow that mails: whoever enables the workflow
 /// agrees to whom it writes.
-const ASKING: [&str; 14] = [
+const ASKING: [&str; 15] = [
     "cancel_event",
     "cancel_order",
     "cancel_tickets",
     "create_promo_codes",
     "enable_workflow",
     "erase_personal_data",
+    "issue_gift_cards",
     "refund_event",
     "refund_order",
     "save_promo_code",
@@ -104,6 +105,10 @@ fn of_change(change: &Recorded) -> Option<Reason> {
             reason("changes_price", Role::Manager, text)
         }
         "promo_code.saved" | "promo_codes.created" => of_codes(payload),
+        "gift_cards.issued" => {
+            let text = "It makes money that orders are paid with.".to_owned();
+            reason("moves_money", Role::Manager, text)
+        }
         "workflow.enabled" => {
             let text = "A workflow would act by itself from then on.".to_owned();
             reason("enables_workflow", Role::Manager, text)

@@ -35,7 +35,7 @@ pub(super) async fn cancel(
 ) -> Result<OrderCancelled, StoreError> {
     sql::cancel(conn, cx, order.id, reason).await?;
     let mut given = GivenBack {
-        by_processor: Money::zero(refunded.currency),
+        by_itself: Money::zero(refunded.currency),
         by_hand: Money::zero(refunded.currency),
     };
     if !refunded.is_zero() {
@@ -69,7 +69,7 @@ pub(super) async fn cancel(
         places_freed,
         tickets_voided: total(&voided),
         refunded,
-        by_processor: given.by_processor,
+        by_itself: given.by_itself,
     })
 }
 

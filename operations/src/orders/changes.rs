@@ -154,7 +154,7 @@ pub struct OrderCancelled {
     /// What is given back.
     pub(super) refunded: Money,
     /// What of that goes back the way it was paid, by itself.
-    pub(super) by_processor: Money,
+    pub(super) by_itself: Money,
 }
 
 impl Change for OrderCancelled {
@@ -171,15 +171,15 @@ impl Change for OrderCancelled {
         let money = match (self.paid.is_zero(), self.refunded.is_zero()) {
             (true, _) => "nothing was paid".to_owned(),
             (false, true) => format!("{} stay with the organizer", self.paid),
-            (false, false) if self.by_processor.is_zero() => {
+            (false, false) if self.by_itself.is_zero() => {
                 format!("{} are given back outside EventOS", self.refunded)
             }
-            (false, false) if self.by_processor == self.refunded => {
+            (false, false) if self.by_itself == self.refunded => {
                 format!("{} are given back the way they were paid", self.refunded)
             }
             (false, false) => format!(
                 "{} are given back, {} of it the way it was paid and the rest outside EventOS",
-                self.refunded, self.by_processor
+                self.refunded, self.by_itself
             ),
         };
         format!(

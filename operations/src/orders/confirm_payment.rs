@@ -76,6 +76,7 @@ impl Operation for ConfirmPayment {
             amount,
             reference: self.reference.as_ref().map(Name::as_str),
             processor_reference: None,
+            gift_card_id: None,
             came_at: received_at,
         };
         // What was kept of an earlier payment may cover it.

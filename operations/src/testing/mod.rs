@@ -116,7 +116,7 @@ pub struct Scene {
 fn server(database: &TestDatabase, rig: Rig) -> App {
     let store = Store::connect(&StoreOptions::new(database.url()))
         .expect("the test database has a valid URL");
-    App::new(store.with_rig(rig), Options::unlimited())
+    App::new(store.with_rig(rig), Options::unlimited()).with_key([7; 32])
 }
 
 /// Some guards taken away.

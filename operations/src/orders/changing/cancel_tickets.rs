@@ -55,8 +55,8 @@ pub struct CancelTickets {
 pub struct CancelledTickets {
     /// The order.
     pub order: OrderDetail,
-    /// What the payment provider gives back by itself.
-    pub by_processor: Money,
+    /// What goes back by itself: through the payment provider, or onto a gift card.
+    pub by_itself: Money,
     /// What the organizer transfers.
     pub by_hand: Money,
 }
@@ -109,7 +109,7 @@ impl Operation for CancelTickets {
             tickets::void(tx.conn(), cx, ticket.id, reason.unwrap_or("called off")).await?;
         }
         let mut given = GivenBack {
-            by_processor: Money::zero(order.currency),
+            by_itself: Money::zero(order.currency),
             by_hand: Money::zero(order.currency),
         };
         if !refunded.is_zero() {
@@ -138,7 +138,7 @@ impl Operation for CancelTickets {
         let (changes, order) = after.settle(&mut tx, &change).await?;
         let answer = CancelledTickets {
             order,
-            by_processor: given.by_processor,
+            by_itself: given.by_itself,
             by_hand: given.by_hand,
         };
         Ok(tx.commit_all(changes, answer).await?)
@@ -256,7 +256,7 @@ mod tests {
             ..cancelling(&order, 1)
         };
         let done = shop.scene.run(full).await.unwrap();
-        assert_eq!((done.by_processor.amount, done.by_hand.amount), (2500, 0));
+        assert_eq!((done.by_itself.amount, done.by_hand.amount), (2500, 0));
         assert_eq!(done.order.order.total.amount, 5000);
         assert_eq!(done.order.tickets[0].status, TicketStatus::Void);
         assert_eq!(done.order.tickets[1].status, TicketStatus::Valid);

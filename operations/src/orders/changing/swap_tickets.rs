@@ -68,8 +68,8 @@ pub struct SwappedTickets {
     pub order: OrderDetail,
     /// What it costs more than before, or less if negative.
     pub difference: Money,
-    /// What the payment provider gives back by itself.
-    pub by_processor: Money,
+    /// What goes back by itself: through the payment provider, or onto a gift card.
+    pub by_itself: Money,
     /// What the organizer transfers.
     pub by_hand: Money,
     /// What the organizer should know, such as a promo code that does not count any more.
@@ -125,6 +125,7 @@ impl SwapTickets {
                 amount: swap.money(collected),
                 reference: None,
                 processor_reference: None,
+                gift_card_id: None,
                 came_at: cx.now,
             };
             receive(tx.conn(), cx, swap.order.id, &received).await?;
@@ -138,7 +139,7 @@ impl SwapTickets {
             from: swap.picked.name(),
             to: swap.to.name.to_string(),
             difference: swap.money(difference),
-            refunded: swap.money(given.by_processor.amount + given.by_hand.amount),
+            refunded: swap.money(given.by_itself.amount + given.by_hand.amount),
             collected: swap.money(collected),
         };
         // Who waits for the new type comes first.
@@ -156,7 +157,7 @@ impl SwapTickets {
         let answer = SwappedTickets {
             order,
             difference: swap.money(difference),
-            by_processor: given.by_processor,
+            by_itself: given.by_itself,
             by_hand: given.by_hand,
             warnings: swap.warnings(),
         };
@@ -372,7 +373,7 @@ impl Swap {
         };
         if back == 0 {
             return Ok(GivenBack {
-                by_processor: self.money(0),
+                by_itself: self.money(0),
                 by_hand: self.money(0),
             });
         }
@@ -521,7 +522,7 @@ mod tests {
         };
         let done = shop.scene.run(one).await.unwrap();
         assert_eq!(
-            (done.difference.amount, done.by_processor.amount),
+            (done.difference.amount, done.by_itself.amount),
             (-1500, 1500)
         );
         assert_eq!(done.order.order.total.amount, 6000);
@@ -533,7 +534,7 @@ mod tests {
             ..at(SwapPrice::Kept, swapping(&order, "Regular"))
         };
         let kept = shop.scene.run(back).await.unwrap();
-        assert_eq!((kept.difference.amount, kept.by_processor.amount), (0, 0));
+        assert_eq!((kept.difference.amount, kept.by_itself.amount), (0, 0));
         assert_eq!(kept.order.order.total.amount, 6000);
         shop.scene.reconcile().await;
     }

@@ -80,6 +80,13 @@ pub(crate) async fn discrepancies(conn: &mut PgConnection) -> sqlx::Result<Vec<S
                     from jsonb_array_elements(i.taxes) as rate) as r
          where i.net_amount <> net or i.tax_amount <> tax
          union all
+         select format('gift card %s: %s left, but %s issued, %s used, %s back', g.id, g.balance, g.issued_amount, used, back)
+         from gift_card g,
+           lateral (select coalesce(sum(amount), 0) as used from payment where gift_card_id = g.id) as u,
+           lateral (select coalesce(sum(r.amount), 0) as back from refund r join payment p on p.id = r.payment_id
+                    where p.gift_card_id = g.id and r.status <> 'failed') as b
+         where g.balance <> g.issued_amount - used + back
+         union all
          select format('order %s has another promo code than its hold', o.number)
          from orders o join hold h on h.order_id = o.id where h.promo_code_id is distinct from o.promo_code_id",
     )

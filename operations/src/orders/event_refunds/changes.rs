@@ -13,7 +13,7 @@ pub struct EventRefundStarted {
     /// What goes back.
     pub(super) refunded: Money,
     /// What of that goes back the way it was paid, by itself.
-    pub(super) by_processor: Money,
+    pub(super) by_itself: Money,
     /// What is kept for each ticket.
     pub(super) keep_per_ticket: Money,
 }
@@ -30,7 +30,7 @@ impl Change for EventRefundStarted {
             (paid, pending) => format!("{paid} paid orders and {pending} not paid yet"),
         };
         let by_hand = Money::new(
-            self.refunded.amount - self.by_processor.amount,
+            self.refunded.amount - self.by_itself.amount,
             self.refunded.currency,
         );
         let money = if self.refunded.is_zero() {

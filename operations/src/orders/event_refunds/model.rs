@@ -33,7 +33,7 @@ pub struct EventRefund {
     /// What is still to be given back.
     pub ahead: Money,
     /// What of that goes back the way it was paid, by itself; the rest is the organizer's to transfer.
-    pub ahead_by_processor: Money,
+    pub ahead_by_itself: Money,
     /// What was given back or asked for so far.
     pub refunded: Money,
     /// What of that the payment provider has not confirmed yet.
@@ -112,7 +112,7 @@ impl RefundRow {
             paid_orders_ahead: ahead.paid,
             pending_orders_ahead: ahead.pending,
             ahead: self.money(ahead.amount),
-            ahead_by_processor: self.money(ahead.by_processor),
+            ahead_by_itself: self.money(ahead.by_itself),
             refunded: self.money(self.refunded_amount),
             unconfirmed: self.money(unconfirmed),
             started_at: self.started_at,

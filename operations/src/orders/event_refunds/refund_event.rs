@@ -79,7 +79,7 @@ impl Operation for RefundEvent {
             paid_orders: answer.paid_orders_ahead,
             pending_orders: answer.pending_orders_ahead,
             refunded: answer.ahead,
-            by_processor: answer.ahead_by_processor,
+            by_itself: answer.ahead_by_itself,
             keep_per_ticket: answer.keep_per_ticket,
         };
         Ok(tx.commit(change, answer).await?)

@@ -97,7 +97,7 @@ pub(super) struct Ahead {
     pub(super) pending: i64,
     /// What is still to be given back, and what of it goes back the way it was paid.
     pub(super) amount: i64,
-    pub(super) by_processor: i64,
+    pub(super) by_itself: i64,
 }
 
 /// What is still to be done: the same rule as [`RefundRow::of`] and the split of `give_back`, for all orders at once.
@@ -108,7 +108,7 @@ pub(super) async fn ahead(conn: &mut PgConnection, refund: &RefundRow) -> sqlx::
         r#"select count(*) filter (where o.status = 'paid') as "paid!",
              count(*) filter (where o.status = 'pending') as "pending!",
              coalesce(sum(back.amount), 0)::bigint as "amount!",
-             coalesce(sum(least(back.amount, online.amount)), 0)::bigint as "by_processor!"
+             coalesce(sum(least(back.amount, online.amount)), 0)::bigint as "by_itself!"
            from orders o
            cross join lateral (select case when not $2 then 0
                else greatest(o.paid_amount - o.refunded_amount

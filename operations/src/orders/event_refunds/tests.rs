@@ -129,7 +129,7 @@ async fn a_fee_is_kept_and_an_unpaid_order_owes_none() {
     let ahead = shop.scene.run(keeping).await.unwrap();
     // 50.00 - 40.00 - 2 x 6.00 is below nothing; 25.00 - 6.00.
     assert_eq!(
-        (ahead.ahead.amount, ahead.ahead_by_processor.amount),
+        (ahead.ahead.amount, ahead.ahead_by_itself.amount),
         (1900, 0)
     );
     let done = shop.scene.run(going_on(shop.event)).await.unwrap();
@@ -143,7 +143,7 @@ async fn what_the_processor_refuses_is_shown_until_it_is_made_good() {
     let order = shop.paid(2).await;
     cancel(&shop).await;
     let begun = shop.scene.run(refunding(shop.event)).await.unwrap();
-    assert_eq!(begun.ahead_by_processor.amount, 5000);
+    assert_eq!(begun.ahead_by_itself.amount, 5000);
     let done = shop.scene.run(going_on(shop.event)).await.unwrap();
     assert!(done.is_finished);
     assert_eq!(done.unconfirmed.amount, 5000);

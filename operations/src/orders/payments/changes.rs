@@ -1,6 +1,6 @@
 //! What can happen to the money of an order. Nothing here says who paid.
 
-use domain::{Change, Money, Subject};
+use domain::{Change, GiftCardId, Money, Subject};
 use serde::Serialize;
 
 use super::model::PaymentMethod;
@@ -54,14 +54,42 @@ impl Change for OrderExpired {
     }
 }
 
+/// An order was paid with a gift card, or a part of it.
+#[derive(Debug, Serialize)]
+pub struct GiftCardRedeemed {
+    #[serde(flatten)]
+    pub(super) which: Which,
+    pub(super) gift_card_id: GiftCardId,
+    /// The last characters of its code.
+    pub(super) ending: String,
+    pub(super) amount: Money,
+    pub(super) still_open: Money,
+}
+
+impl Change for GiftCardRedeemed {
+    const KIND: &'static str = "gift_card.redeemed";
+    fn subject(&self) -> Subject {
+        self.which.order_id.into()
+    }
+    fn summary(&self) -> String {
+        let (amount, ending, which) = (self.amount, &self.ending, self.which.named());
+        let open = if self.still_open.is_zero() {
+            "nothing more is to be paid".to_owned()
+        } else {
+            format!("{} are still to be paid", self.still_open)
+        };
+        format!("Pays {amount} of {which} with the gift card ending in {ending}; {open}")
+    }
+}
+
 /// Money is given back.
 #[derive(Debug, Clone, Serialize)]
 pub struct RefundRequested {
     #[serde(flatten)]
     pub(super) which: Which,
     pub(super) amount: Money,
-    /// What a processor gives back by itself.
-    pub(super) by_processor: Money,
+    /// What goes back the way it was paid, by itself.
+    pub(super) by_itself: Money,
     /// What the organizer transfers.
     pub(super) by_hand: Money,
     pub(super) reason: Option<String>,
@@ -73,12 +101,12 @@ impl Change for RefundRequested {
         self.which.order_id.into()
     }
     fn summary(&self) -> String {
-        let how = match (self.by_processor.is_zero(), self.by_hand.is_zero()) {
+        let how = match (self.by_itself.is_zero(), self.by_hand.is_zero()) {
             (true, _) => "to be transferred by the organizer".to_owned(),
             (false, true) => "the way it was paid".to_owned(),
             (false, false) => format!(
                 "{} the way it was paid, {} to be transferred by the organizer",
-                self.by_processor, self.by_hand
+                self.by_itself, self.by_hand
             ),
         };
         let reason = self.reason.as_ref();

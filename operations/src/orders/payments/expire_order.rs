@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::StoreError;
 
-use super::{changes::OrderExpired, error::SettleError, settle, sql};
+use super::{
+    changes::OrderExpired, error::SettleError, give_back::give_back_to_cards, settle, sql,
+};
 use crate::{
     App, Effect, Operation, events,
     inventory::{self, Step, UseStep, Uses},
@@ -36,6 +38,8 @@ pub struct ExpiredOrder {
 
 /// An order whose money is on its way gets a day at a time.
 const ANOTHER_DAY: i64 = 24 * 60 * 60;
+
+const NOT_IN_TIME: &str = "the order was not paid in time";
 
 impl Operation for ExpireOrder {
     const NAME: &'static str = "expire_order";
@@ -78,6 +82,10 @@ impl Operation for ExpireOrder {
             ticket_count: order.ticket_count,
             total: order.total(),
         };
+        // Whoever paid a part with a gift card has it back.
+        for back in give_back_to_cards(tx.conn(), cx, &order, NOT_IN_TIME).await? {
+            tx.also(&back);
+        }
         let uses = Uses::of(UseStep::ReleaseUsed, order.promo_code_id);
         inventory::release_uses(tx.conn(), &uses).await?;
         let places = inventory::places_of(tx.conn(), &model::counts(&items)).await?;

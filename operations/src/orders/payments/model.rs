@@ -1,7 +1,8 @@
 //! Attempts, payments and refunds as rows.
 
 use domain::{
-    Currency, Money, OrderId, PaymentAttemptId, PaymentId, RefundId, Timestamp, Untrusted,
+    Currency, GiftCardId, Money, OrderId, PaymentAttemptId, PaymentId, RefundId, Timestamp,
+    Untrusted,
 };
 use payments::{CheckoutRequest, Line};
 
@@ -17,6 +18,8 @@ domain::text_enum! {
         Manual = "manual",
         /// Through Stripe.
         Stripe = "stripe",
+        /// From a gift card, and back onto it.
+        GiftCard = "gift_card",
     }
 }
 
@@ -28,7 +31,13 @@ impl PaymentMethod {
         match self {
             Self::Manual => "the organizer",
             Self::Stripe => "Stripe",
+            Self::GiftCard => "a gift card",
         }
+    }
+
+    /// Whether a processor moves the money, and tells of it later.
+    pub(super) fn is_through_processor(self) -> bool {
+        self == Self::Stripe
     }
 }
 
@@ -125,6 +134,8 @@ pub(in crate::orders) struct Received<'a> {
     pub(in crate::orders) reference: Option<&'a str>,
     /// The processor's id of it.
     pub(in crate::orders) processor_reference: Option<&'a str>,
+    /// The gift card it was taken from.
+    pub(in crate::orders) gift_card_id: Option<GiftCardId>,
     pub(in crate::orders) came_at: Timestamp,
 }
 
@@ -137,6 +148,7 @@ pub(in crate::orders) struct PaymentRow {
     pub(super) currency: Currency,
     pub(super) reference: Option<Untrusted>,
     pub(super) processor_reference: Option<String>,
+    pub(super) gift_card_id: Option<GiftCardId>,
     pub(super) received_at: Timestamp,
     pub(super) refunded: i64,
 }

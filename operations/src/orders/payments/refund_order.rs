@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Give all or a part of an order's money back. Its tickets stay valid: to void them too, use `cancel_order`. What came
-/// through the payment provider goes back there; the rest is on record for the organizer to transfer. A person approves
+/// through the payment provider or from a gift card goes back there; the rest is on record for the organizer to transfer. A person approves
 /// the exact amount first.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RefundOrder {
@@ -31,8 +31,8 @@ pub struct RefundOrder {
 pub struct RefundedOrder {
     /// The order.
     pub order: OrderDetail,
-    /// What the payment provider gives back by itself.
-    pub by_processor: Money,
+    /// What goes back by itself: through the payment provider, or onto a gift card.
+    pub by_itself: Money,
     /// What the organizer transfers.
     pub by_hand: Money,
 }
@@ -70,7 +70,7 @@ impl Operation for RefundOrder {
         keep_up(&mut tx, order.id).await?;
         let answer = RefundedOrder {
             order: detail(tx.conn(), cx, order.id).await?,
-            by_processor: given.by_processor,
+            by_itself: given.by_itself,
             by_hand: given.by_hand,
         };
         Ok(tx.commit(change, answer).await?)
@@ -182,7 +182,7 @@ mod tests {
         let shop = Shop::new(5).await;
         let order = shop.paid(2).await;
         let asked = shop.scene.run(refunding(&order, Some(1500))).await.unwrap();
-        assert_eq!((asked.by_processor.amount, asked.by_hand.amount), (1500, 0));
+        assert_eq!((asked.by_itself.amount, asked.by_hand.amount), (1500, 0));
         assert_eq!(asked.order.refunds[0].status, RefundStatus::Pending);
         let job = "select count(*) from workflow_run where workflow = 'job:check_payment'";
         assert_eq!(shop.count(job).await, 1);
@@ -362,7 +362,7 @@ mod tests {
             .await
             .unwrap();
         let back = shop.scene.run(refunding(&order, None)).await.unwrap();
-        assert_eq!((back.by_processor.amount, back.by_hand.amount), (0, 2500));
+        assert_eq!((back.by_itself.amount, back.by_hand.amount), (0, 2500));
         assert_eq!(back.order.refunds[0].status, RefundStatus::Done);
         shop.scene.reconcile().await;
     }

@@ -10,7 +10,7 @@ use payments::{
 use super::{
     changes::{RefundDone, RefundFailed},
     error::{ProcessorFault, SettleError},
-    model::{Attempt, AttemptStatus, PaymentMethod, PaymentRow, RefundRow, RefundStatus},
+    model::{Attempt, AttemptStatus, PaymentRow, RefundRow, RefundStatus},
     record::{Income, record},
     sql::{self, RefundEnd},
 };
@@ -41,7 +41,7 @@ pub(super) async fn settle(app: &App, cx: &Cx, order_id: OrderId) -> Result<(), 
         let payments = sql::payments(tx.conn(), order_id).await?;
         (payments, sql::refunds(tx.conn(), order_id).await?)
     };
-    let through = |payment: &&PaymentRow| payment.method != PaymentMethod::Manual;
+    let through = |payment: &&PaymentRow| payment.method.is_through_processor();
     for refund in refunds
         .iter()
         .filter(|refund| refund.status == RefundStatus::Pending)

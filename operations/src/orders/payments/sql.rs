@@ -238,7 +238,7 @@ pub(in crate::orders) async fn payments(
     sqlx::query_as!(
         PaymentRow,
         r#"select id, method, amount, currency, reference as "reference: domain::Untrusted", processor_reference,
-             received_at,
+             gift_card_id, received_at,
              (select coalesce(sum(refund.amount), 0)::bigint from refund
               where refund.payment_id = payment.id and refund.status <> 'failed') as "refunded!"
            from payment where order_id = $1 order by id"#,
@@ -268,8 +268,8 @@ pub(in crate::orders) async fn receive(
     let id = cx.new_id::<PaymentId>();
     let done = sqlx::query!(
         "insert into payment (organization_id, id, order_id, method, amount, currency, reference, processor_reference,
-           received_at, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+           gift_card_id, received_at, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          on conflict (method, processor_reference) do nothing",
         cx.organization_id as _,
         id as _,
@@ -279,6 +279,7 @@ pub(in crate::orders) async fn receive(
         received.amount.currency as _,
         received.reference,
         received.processor_reference,
+        received.gift_card_id as _,
         received.came_at as _,
         cx.now as _,
     )

@@ -1,8 +1,7 @@
 //! `start_checkout`: a page on which a buyer pays an order.
 
 use domain::{
-    Cx, Facts, Fault, FaultKind, FaultSpec, Money, OrderId, Permission, Reference, Timestamp,
-    context::Mode,
+    Cx, Facts, Fault, FaultSpec, Money, OrderId, Permission, Reference, Timestamp, context::Mode,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,6 +10,7 @@ use store::StoreError;
 use super::{
     error::{ProcessorFault, SettleError},
     model::{Attempt, AttemptStatus, PaymentMethod},
+    payable::{PayableError, payable},
     settle::{self, is_usable},
     sql,
 };
@@ -18,13 +18,9 @@ use crate::{
     App, Effect, Operation,
     buyers::{OrderLink, OrderPages},
     codes::CodeLookupError,
-    events::{self, Event, EventStatus},
+    events,
     lookup::LookupError,
-    orders::{
-        confirm_payment::EVENT_CALLED_OFF,
-        model::{OrderRow, OrderStatus},
-        sql as orders,
-    },
+    orders::sql as orders,
 };
 
 /// Get a page of the payment provider on which the buyer pays a pending order. Asking again gives the same page while it
@@ -101,15 +97,11 @@ impl StartCheckout {
         let found = orders::resolve(tx.conn(), &self.order).await?;
         let event = events::share(tx.conn(), &cx, &found.event_id.into()).await?;
         let order = orders::lock(tx.conn(), found.id).await?;
-        check(&cx, &event, &order)?;
-        let last = sql::last_attempt(tx.conn(), order.id).await?;
+        let last = payable(tx.conn(), &cx, &event, &order).await?;
         let last_number = last.as_ref().map_or(0, |last| last.number);
         if let Some(last) = last {
             let is_due = last.amount == order.open().amount;
             match last.status {
-                AttemptStatus::Processing => {
-                    return Err(StartCheckoutError::OnItsWay(order.number));
-                }
                 AttemptStatus::Asked if is_due => return Ok(tx.unchanged(Kept(last)).await?.0),
                 AttemptStatus::Open if is_due && is_usable(&last, cx.now) => {
                     return Ok(tx.unchanged(Kept(last)).await?.0);
@@ -148,51 +140,12 @@ impl Serialize for Kept {
     }
 }
 
-/// Whether an order can be paid now.
-fn check(cx: &Cx, event: &Event, order: &OrderRow) -> Result<(), StartCheckoutError> {
-    if order.status != OrderStatus::Pending {
-        return Err(StartCheckoutError::NotPending {
-            number: order.number.clone(),
-            status: order.status,
-        });
-    }
-    if order.pay_by.is_some_and(|until| until <= cx.now) {
-        return Err(StartCheckoutError::TimeIsOver(order.number.clone()));
-    }
-    if let EventStatus::Cancelled | EventStatus::Archived = event.status {
-        return Err(StartCheckoutError::EventCalledOff {
-            title: event.title.clone(),
-            status: event.status,
-        });
-    }
-    Ok(())
-}
-
 /// How `start_checkout` refuses.
 #[derive(Debug, thiserror::Error)]
 pub enum StartCheckoutError {
-    /// There is nothing to pay.
-    #[error("order {number} is {status}, so there is nothing to pay")]
-    NotPending {
-        /// Its number.
-        number: String,
-        /// Its state.
-        status: OrderStatus,
-    },
-    /// Its places are about to be free again.
-    #[error("the time to pay order {0} is over")]
-    TimeIsOver(String),
-    /// The buyer is done, and the money is on its way.
-    #[error("the money for order {0} is on its way")]
-    OnItsWay(String),
-    /// Its event will not take place.
-    #[error("{title:?} is {status}, so nothing is to be paid for it")]
-    EventCalledOff {
-        /// The event's title.
-        title: String,
-        /// The event's state.
-        status: EventStatus,
-    },
+    /// It cannot be paid.
+    #[error(transparent)]
+    Payable(#[from] PayableError),
     /// The processor did not do it.
     #[error(transparent)]
     Processor(#[from] ProcessorFault),
@@ -201,25 +154,9 @@ pub enum StartCheckoutError {
     Lookup(#[from] CodeLookupError),
 }
 
-const NOTHING_TO_PAY: FaultSpec = FaultSpec::new(
-    FaultKind::Conflict,
-    "nothing_to_pay",
-    "Read the order; a new one is placed with place_order.",
-);
-const TIME_IS_OVER: FaultSpec = FaultSpec::new(
-    FaultKind::Conflict,
-    "payment_time_over",
-    "Place a new order; the places are on sale again in a moment.",
-);
-const ON_ITS_WAY: FaultSpec = FaultSpec::new(
-    FaultKind::Conflict,
-    "payment_on_its_way",
-    "Wait; check_payment looks whether it has come in.",
-);
-
 impl Fault for StartCheckoutError {
     fn specs() -> Vec<FaultSpec> {
-        let mut specs = vec![NOTHING_TO_PAY, TIME_IS_OVER, ON_ITS_WAY, EVENT_CALLED_OFF];
+        let mut specs = PayableError::specs();
         specs.extend(ProcessorFault::specs());
         specs.extend(CodeLookupError::specs());
         specs
@@ -227,10 +164,7 @@ impl Fault for StartCheckoutError {
 
     fn facts(&self) -> Facts {
         match self {
-            Self::NotPending { .. } => NOTHING_TO_PAY.at("order"),
-            Self::TimeIsOver(_) => TIME_IS_OVER.at("order"),
-            Self::OnItsWay(_) => ON_ITS_WAY.at("order"),
-            Self::EventCalledOff { .. } => EVENT_CALLED_OFF.at("order"),
+            Self::Payable(error) => error.facts(),
             Self::Processor(error) => error.facts(),
             Self::Lookup(error) => error.facts(),
         }
