@@ -1,5 +1,6 @@
-"""An organizer sells one event: early birds, codes, guests, money by bank, tickets that are exchanged, and in the end an
-event that does not take place. The numbers are those of the organizer's jobs in the product's plan.
+"""An organizer sells one event: early birds, codes, guests, money by bank and from gift cards, tickets that are exchanged, and
+in the end an event that does not take place; then one with seats, one for donations, and one that people queue for. The
+numbers are those of the organizer's jobs in the product's plan.
 """
 
 from mcp import Client
@@ -19,6 +20,7 @@ class Seller(Teller):
         self.title = f"Autumn Fair {mark}"
         self.event = ""
         self.paid: list[str] = []
+        self.cards: list[str] = []
 
     async def tell(self, telling: Telling) -> None:
         for step in (
@@ -37,8 +39,12 @@ class Seller(Teller):
             self.calls_some_off_and_back,
             self.refunds,
             self.errs_with_refunds,
+            self.takes_gift_cards,
+            self.errs_with_gift_cards,
             self.calls_everything_off,
             self.seats,
+            self.takes_donations,
+            self.lets_people_wait_their_turn,
         ):
             await telling.step(f"{step.__name__} ({self.server.name})", step)
 
@@ -317,6 +323,53 @@ class Seller(Teller):
             ):
                 await self.refuses(client, "run_write_tool", code, tool="refund_order", arguments=arguments)
 
+    async def takes_gift_cards(self) -> None:  # 17
+        async with self.server.connect() as client:
+            note = f"Choir {self.mark}"
+            wish = {"amount": euros(3000), "count": 2, "note": note}
+            done = await self.approved(client, "run_write_tool", tool="issue_gift_cards", arguments=wish)
+            must("60.00 EUR together" in str(done["preview"]), str(done["preview"]))
+            listed = await self.searched(client, "run_read_tool", "list_gift_cards", query=note, codes=True)
+            self.cards = [card["code"] for card in listed["items"]]
+            must(len(set(self.cards)) == 2 and not any(code in str(done) for code in self.cards), str(done))
+            # One card and a half, the second typed as people type.
+            order = await self.buy(client, "Gift Grace", "Stage")
+            first = await self.searched(client, "run_write_tool", "redeem_gift_card", order=order["number"], code=self.cards[0])
+            must(first["balance"]["amount"] == 0 and first["order"]["open"]["amount"] == 1000, str(first))
+            typed = self.cards[1].replace("-", " ").lower()
+            paid = await self.searched(client, "run_write_tool", "redeem_gift_card", order=order["number"], code=typed)
+            must(paid["balance"]["amount"] == 2000 and paid["order"]["status"] == "paid", str(paid))
+            # What they paid goes back onto them.
+            back = {"order": order["number"], "refund": "full"}
+            await self.approved(client, "cancel_order", **back)
+            left = await self.searched(client, "run_read_tool", "list_gift_cards", query=note)
+            must([card["balance"]["amount"] for card in left["items"]] == [3000, 3000], str(left))
+            must("code" not in left["items"][0], f"codes that nobody asked for: {left}")
+
+    async def errs_with_gift_cards(self) -> None:  # 17
+        async with self.server.connect() as client:
+            order = (await self.buy(client, "Gil Guess", "Regular"))["number"]
+            code = self.cards[0]
+            block = {"gift_card": code, "is_blocked": True}
+            wrong = code[:-1] + ("2" if code[-1] != "2" else "3")
+            for arguments, refusal in (
+                ({"code": wrong}, "gift_card_misread"),
+                ({"code": "23456789ABCDEFGH"}, "gift_card_misread"),
+                ({"code": code, "amount": euros(3001)}, "gift_card_use_out_of_range"),
+                ({"code": code, "amount": {"amount": 100, "currency": "USD"}}, "gift_card_use_out_of_range"),
+                ({"code": code, "order": self.paid[0]}, "nothing_to_pay"),
+            ):
+                await self.errs_at(client, "redeem_gift_card", refusal, **({"order": order} | arguments))
+            await self.searched(client, "run_write_tool", "update_gift_card", **block)
+            await self.errs_at(client, "redeem_gift_card", "gift_card_not_active", order=order, code=code)
+            for arguments, refusal in (
+                ({"amount": euros(0)}, "gift_card_amount_out_of_range"),
+                ({"amount": euros(100), "count": 201}, "gift_card_count_out_of_range"),
+                ({"amount": euros(100), "valid_until": "2020-01-01"}, "valid_until_past"),
+            ):
+                await self.errs_at(client, "issue_gift_cards", refusal, **arguments)
+            await call(client, "cancel_order", order=order)
+
     async def calls_everything_off(self) -> None:  # 18
         async with self.server.connect() as client:
             await self.errs(client, "refund_event", "event_not_cancelled", refund="full")
@@ -378,6 +431,61 @@ class Seller(Teller):
             order = (await call(client, "place_order", event=event, hold=held["id"], buyer=buyer))["order"]
             paid = (await call(client, "confirm_payment", order=order["number"]))["order"]
             must([ticket["seat"] for ticket in paid["tickets"]] == held["seats"], str(paid["tickets"]))
+
+    # Other ways to sell.
+
+    async def open_sale(self, client: Client, title: str, name: str, price: int, quantity: int) -> str:
+        made = await call(
+            client, "create_event", title=f"{title} {self.mark}", starts="2035-12-06T19:00", currency="EUR",
+            online_url="https://live.example.org",
+        )
+        event = made["event"]["id"]
+        await call(client, "save_ticket_type", event=event, name=name, price=euros(price), quantity=quantity)
+        await call(client, "publish_event", event=event)
+        return event
+
+    async def takes_donations(self) -> None:
+        async with self.server.connect() as client:
+            event = await self.open_sale(client, "Benefit", "Donation", 0, 50)
+            kind = {"event": event, "ticket_type": "Donation"}
+
+            def gives(amount: int, quantity: int = 1) -> dict:
+                return {"event": event, "items": [{"ticket_type": "Donation", "quantity": quantity, "price": euros(amount)}]}
+
+            await self.errs_at(client, "hold_tickets", "price_is_fixed", **gives(500))
+            await self.errs_at(client, "set_chosen_price", "most_too_little", **kind, most=euros(0))
+            await self.searched(client, "run_write_tool", "set_chosen_price", **kind, most=euros(50000))
+            await self.errs_at(client, "hold_tickets", "price_out_of_range", **gives(50001))
+            await self.errs_at(client, "hold_tickets", "price_out_of_range", **gives(-1))
+            held = await self.searched(client, "run_write_tool", "hold_tickets", **gives(2500, 2))
+            buyer = {"name": "Don Donor", "email": f"don.{self.mark}@example.org"}
+            order = (await call(client, "place_order", event=event, hold=held["id"], buyer=buyer))["order"]
+            must(order["total"]["amount"] == 5000 and order["status"] == "pending", str(order))
+
+    async def lets_people_wait_their_turn(self) -> None:
+        async with self.server.connect() as client:
+            event = await self.open_sale(client, "Rush", "Regular", 2500, 50)
+            room = {"event": event, "at_once": 1}
+            for arguments, refusal in (
+                ({"at_once": 0}, "at_once_out_of_range"),
+                ({"turn_minutes": 61}, "turn_minutes_out_of_range"),
+                ({"opens": "2036-01-01T10:00"}, "opens_after_event"),
+            ):
+                await self.errs_at(client, "set_waiting_room", refusal, **(room | arguments))
+            await self.errs_at(client, "join_waiting_room", "no_waiting_room", event=event)
+            seen = await self.searched(client, "run_write_tool", "set_waiting_room", **room)
+            must(seen["at_once"] == 1, str(seen))
+            turns = [await self.searched(client, "run_write_tool", "join_waiting_room", event=event) for _ in range(2)]
+            now, waits = [await self.searched(client, "run_write_tool", "check_turn", turn=turn["id"]) for turn in turns]
+            must(now["status"] == "now" and waits["status"] == "waiting" and waits["position"] == 1, f"{now} {waits}")
+            items = [{"ticket_type": "Regular", "quantity": 1}]
+            await self.errs_at(client, "hold_tickets", "turn_not_now", event=event, items=items, turn=waits["id"])
+            held = await self.searched(client, "run_write_tool", "hold_tickets", event=event, items=items, turn=now["id"])
+            await self.errs_at(client, "hold_tickets", "turn_in_use", event=event, items=items, turn=now["id"])
+            buyer = {"name": "Rae Rush", "email": f"rae.{self.mark}@example.org"}
+            await call(client, "place_order", event=event, hold=held["id"], buyer=buyer)
+            turn = await self.searched(client, "run_write_tool", "check_turn", turn=waits["id"])
+            must(turn["status"] == "now", str(turn))
 
     async def errs_at(self, client: Client, tool: str, code: str, /, **arguments: object) -> None:
         await self.refuses(client, "run_write_tool", code, tool=tool, arguments=arguments)

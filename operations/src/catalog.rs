@@ -32,7 +32,7 @@ use crate::{
     orders::{
         CancelOrder, ConfirmPayment, GetOrder, IssueTickets, ListOrders, PlaceOrder,
         ReactivateOrder,
-        changing::{CancelTickets, SwapTickets},
+        changing::{CancelTickets, SplitOrder, SwapTickets},
         event_refunds::{ContinueEventRefund, GetEventRefund, RefundEvent},
         invoices::{
             GetInvoice, IssueInvoice, ListInvoices, ReissueInvoice, SetInvoiceAddress,
@@ -51,7 +51,7 @@ use crate::{
     taxes::{ListFees, ListTaxRules, SaveFee, SaveTaxRule, SaveTaxSettings},
     ticket_types::{
         ArchiveTicketType, CheckInventory, ListTicketTypes, ResumeSales, SaveTicketType, SetAddOn,
-        SetChosenPrice, SetPriceTiers, SetTicketTypeTax,
+        SetBuyerLimit, SetChosenPrice, SetPriceTiers, SetTicketTypeTax,
     },
     tickets::{FindTicket, VoidTicket},
     tokens::{CreateToken, ListTokens, RevokeToken},
@@ -103,6 +103,7 @@ pub const CATALOG: &[Entry] = &[
     entry::<ArchiveTicketType>(Events, Searchable),
     entry::<SetTicketTypeTax>(Events, Searchable),
     entry::<SetChosenPrice>(Events, Searchable),
+    entry::<SetBuyerLimit>(Events, Searchable),
     entry::<ListTaxRules>(Events, Searchable),
     entry::<SaveTaxRule>(Events, Searchable),
     entry::<SaveTaxSettings>(Events, Searchable),
@@ -131,6 +132,7 @@ pub const CATALOG: &[Entry] = &[
     entry::<CancelOrder>(Orders, Shown),
     entry::<SwapTickets>(Orders, Searchable),
     entry::<CancelTickets>(Orders, Searchable),
+    entry::<SplitOrder>(Orders, Searchable),
     entry::<ReactivateOrder>(Orders, Searchable),
     entry::<GetPaymentOptions>(Orders, Searchable),
     entry::<StartCheckout>(Orders, Searchable),

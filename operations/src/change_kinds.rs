@@ -104,6 +104,10 @@ pub const KINDS: &[(&str, &str)] = &[
         "An order that was cancelled, or ran out, counts again.",
     ),
     (
+        "order.split",
+        "Some tickets of an order became an order of their own.",
+    ),
+    (
         "order.tickets_cancelled",
         "Some tickets of an order were called off.",
     ),

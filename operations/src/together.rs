@@ -52,9 +52,10 @@ pub(crate) trait Together: Clone + Send + Sync + 'static {
     /// The promo code that was given for what is picked.
     fn promo_code(&self) -> Option<&str>;
 
-    /// Locks what those who ask name, such as holds.
+    /// Locks what those who ask name, such as holds, beside what is on sale.
     fn lock(
         conn: &mut PgConnection,
+        offers: &[Offer],
         wanted: &[&Self],
     ) -> impl Future<Output = sqlx::Result<Self::Locked>> + Send;
 
@@ -335,7 +336,7 @@ async fn alone<R: Together>(app: &App, cx: &Cx, event: EventId, wanted: &R) -> O
         event: &event,
         offers: &offers,
         pricing: taxes::pricing(tx.conn(), event.id).await?,
-        locked: R::lock(tx.conn(), &[wanted]).await?,
+        locked: R::lock(tx.conn(), &offers, &[wanted]).await?,
         left: Left::of(cx, &event, &offers),
         codes: Usable::read(tx.conn(), event.id, wanted.promo_code().into_iter()).await?,
     };
@@ -401,7 +402,7 @@ async fn together<R: Together>(
         event: &event,
         offers: &offers,
         pricing: taxes::pricing(tx.conn(), event.id).await?,
-        locked: R::lock(tx.conn(), &wanted).await?,
+        locked: R::lock(tx.conn(), &offers, &wanted).await?,
         left: Left::of(&waiting[0].cx, &event, &offers),
         codes: Usable::read(tx.conn(), event.id, given).await?,
     };

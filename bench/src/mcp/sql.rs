@@ -27,7 +27,7 @@ const OFFERS: &str = "select t.id, t.event_id, t.name as name, t.description, t.
      not null as is_archived, t.tax_rule_id, r.name as tax_name, r.code as tax_code, r.rate as tax_rate, \
      array(select m.pool_id from ticket_type_pool m where m.ticket_type_id = t.id order by m.pool_id) as shared, \
      coalesce((select sum(w.quantity) from waitlist_entry w where w.ticket_type_id = t.id and w.status = 'waiting'), 0)::integer \
-     as waited_for, exists (select from ticket_type_section s where s.ticket_type_id = t.id) as is_seated, t.per_ticket, t.most_amount, \
+     as waited_for, exists (select from ticket_type_section s where s.ticket_type_id = t.id) as is_seated, t.per_ticket, t.most_amount, t.max_per_buyer, \
      array(select a.base_id from add_on a where a.ticket_type_id = t.id order by a.base_id) as bases from \
      ticket_type t join capacity_pool p on p.id = t.pool_id left join tax_rule r on r.id = t.tax_rule_id where t.event_id = $1 \
      and (t.archived_at is null or t.id = $2) order by t.position, t.id";

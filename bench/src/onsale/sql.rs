@@ -14,11 +14,18 @@ const WRITERS: u32 = 16;
 const FUNCTIONS: &str = r"
 create schema if not exists bench;
 create sequence if not exists bench.number;
+create or replace function bench.number() returns text language sql as
+  $$ select translate(upper(lpad(to_hex(nextval('bench.number')), 7, '0')), '01', 'GH') $$;
 create or replace function bench.rows(org uuid, event uuid, type uuid, held boolean) returns void language plpgsql as $$
 declare hold_id uuid := gen_random_uuid(); the_order uuid := gen_random_uuid(); item uuid := gen_random_uuid(); request uuid := gen_random_uuid();
 begin
-  insert into orders (organization_id, id, event_id, number, status, buyer_name, buyer_email, currency, total_amount, ticket_count, placed_at, paid_at, updated_at)
-    values (org, the_order, event, translate(upper(lpad(to_hex(nextval('bench.number')), 7, '0')), '01', 'GH'), 'paid', 'Ada Lovelace', 'ada@example.org', 'EUR', 0, 1, now(), now(), now());
+  loop
+    insert into orders (organization_id, id, event_id, number, status, buyer_name, buyer_email, currency, total_amount, ticket_count, placed_at, paid_at, updated_at)
+      values (org, the_order, event, bench.number(), 'paid', 'Ada Lovelace', 'ada@example.org', 'EUR', 0, 1, now(), now(), now())
+      on conflict on constraint orders_number_key do nothing;
+    -- An order of the program may have the number.
+    exit when found;
+  end loop;
   insert into order_item (organization_id, id, order_id, event_id, ticket_type_id, name, quantity, unit_amount, listed_amount, currency, attendees, tax_rate, net_amount, tax_amount, gross_amount)
     values (org, item, the_order, event, type, 'Regular', 1, 0, 0, 'EUR', '[]', 0, 0, 0, 0);
   insert into ticket (organization_id, order_id, event_id, id, order_item_id, ticket_type_id, code, status, issued_at)
@@ -38,10 +45,12 @@ end $$;
 create or replace function bench.fill(org uuid, event uuid, type uuid, many integer) returns void language plpgsql as $$
 begin
   create temporary table new_order on commit drop as
-    select gen_random_uuid() as id, gen_random_uuid() as item, now() - random() * interval '3 years' as at
+    select gen_random_uuid() as id, gen_random_uuid() as item, now() - random() * interval '3 years' as at, bench.number() as number
     from generate_series(1, many);
+  -- An order of the program may have one of the numbers.
+  update new_order set number = bench.number() where exists (select from orders o where o.number = new_order.number);
   insert into orders (organization_id, id, event_id, number, status, buyer_name, buyer_email, currency, total_amount, ticket_count, placed_at, paid_at, updated_at)
-    select org, id, event, translate(upper(lpad(to_hex(nextval('bench.number')), 7, '0')), '01', 'GH'), 'paid', 'Ada Lovelace', 'ada@example.org', 'EUR', 0, 1, at, at, at from new_order;
+    select org, id, event, number, 'paid', 'Ada Lovelace', 'ada@example.org', 'EUR', 0, 1, at, at, at from new_order;
   insert into order_item (organization_id, id, order_id, event_id, ticket_type_id, name, quantity, unit_amount, listed_amount, currency, attendees, tax_rate, net_amount, tax_amount, gross_amount)
     select org, item, id, event, type, 'Regular', 1, 0, 0, 'EUR', '[]', 0, 0, 0, 0 from new_order;
   insert into ticket (organization_id, order_id, event_id, id, order_item_id, ticket_type_id, code, status, issued_at)

@@ -334,8 +334,9 @@ fn shown(
     );
     let from_cards = order.payments.iter();
     for payment in from_cards.filter(|payment| payment.method == PaymentMethod::GiftCard) {
-        let (words, amount) = (words.gift_card, payment.amount);
-        let _ = write!(body, "<li><span>{words}</span><span>−{amount}</span></li>");
+        let (words, paid) = (words.gift_card, payment.amount);
+        let paid = domain::Money::new(-paid.amount, paid.currency);
+        let _ = write!(body, "<li><span>{words}</span><span>{paid}</span></li>");
     }
     for refund in order
         .refunds

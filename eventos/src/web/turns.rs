@@ -372,6 +372,7 @@ fn row(kind: &TicketType, words: &Words, filled: &Filled) -> String {
     };
     let most = kind
         .max_per_order
+        .min(kind.max_per_buyer.unwrap_or(MOST))
         .min(kind.availability.left.unwrap_or(MOST))
         .min(MOST);
     let choice = if kind.state != SaleState::OnSale || most < 1 {

@@ -103,6 +103,13 @@ impl Shop {
         (order, page.rsplit('/').next().unwrap().to_owned())
     }
 
+    /// A person approves what waits.
+    fn approve(&self, data: &DataDir) {
+        let waiting = self.call("list_approvals", &json!({}));
+        let approval = waiting["items"][0]["id"].as_str().unwrap().to_owned();
+        data.stdout(&["approvals", "approve", &approval]);
+    }
+
     fn seen(&self, order: &Value) -> Value {
         self.call("get_order", &json!({"order": order}))
     }
@@ -222,14 +229,83 @@ fn a_refund_waits_for_a_person_and_goes_back_once() {
         .unwrap();
     eprintln!("{asked:?}");
     assert_eq!(shop.seen(&order)["refunds"], json!([]));
-    let waiting = shop.call("list_approvals", &json!({}));
-    let approval = waiting["items"][0]["id"].as_str().unwrap().to_owned();
-    data.stdout(&["approvals", "approve", &approval]);
+    shop.approve(&data);
     until("the money is back", || {
         shop.seen(&order)["refunds"][0]["status"] == "done"
     });
     let done = shop.seen(&order);
     assert_eq!(done["refunds"][0]["amount"]["amount"], 2000);
     assert_eq!(done["status"], "paid");
+    assert!(shop.server.stop());
+}
+
+#[test]
+fn the_page_of_an_order_takes_a_gift_card_and_then_money() {
+    let (till, data) = (Till::open(), DataDir::new("gift-cards"));
+    let shop = Shop::open(&till, &data, &[]);
+    till.tell(&shop.server, &Webhooks::default());
+    let buy = || {
+        let post = |path: &str, body: &str| shop.server.post_json(path, "", body).1;
+        let items = r#"{"items": [{"ticket_type": "Regular", "quantity": 2}]}"#;
+        let hold = post("/v1/public/home/events/rush/holds", items);
+        let checkout = hold["checkout"].as_str().unwrap();
+        let buyer = r#"{"buyer": {"name": "Ada", "email": "ada@example.org"}}"#;
+        let order = post(&format!("/v1/public/holds/{checkout}/order"), buyer);
+        let page = order["page"].as_str().unwrap();
+        page[page.find("/orders/").unwrap()..].to_owned()
+    };
+    let read = |path: &str| shop.server.get(path).unwrap().1;
+    let path = buy();
+    let ask = "Do you have a gift card?";
+    assert!(!read(&path).contains(ask), "nobody has one");
+    for amount in [4000, 9000] {
+        let issue = json!({"amount": {"amount": amount, "currency": "EUR"}});
+        let asked = json!({"tool": "issue_gift_cards", "arguments": issue});
+        shop.call("run_write_tool", &asked);
+        shop.approve(&data);
+    }
+    let list = json!({"tool": "list_gift_cards", "arguments": {"codes": true}});
+    let mut codes = Vec::new();
+    until("both cards are there", || {
+        let cards = shop.call("run_read_tool", &list);
+        let cards = cards["items"].as_array().unwrap();
+        let code = |card: &Value| card["code"].as_str().unwrap().to_owned();
+        codes = cards.iter().map(code).collect();
+        codes.len() == 2
+    });
+    let page = read(&path);
+    assert!(page.contains(ask) && page.contains("Pay now"), "{page}");
+    assert!(!page.contains("<script"), "{page}");
+    let (status, page) = shop.server.post_form(&path, "gift_card=ABCD");
+    assert!(
+        status == 200 && page.contains("This code is not complete"),
+        "{page}"
+    );
+    // The older card is the smaller one: 10.00 stay open, and go to the processor.
+    let use_card =
+        |path: &str, code: &str| shop.server.post_form(path, &format!("gift_card={code}")).0;
+    assert_eq!(use_card(&path, &codes[1]), 303);
+    let page = read(&path);
+    assert!(
+        page.contains("Still to be paid") && page.contains("10.00 EUR"),
+        "{page}"
+    );
+    let (status, page) = shop
+        .server
+        .post_form(&path, &format!("gift_card={}", codes[1]));
+    assert!(
+        status == 200 && page.contains("Nothing is left on this gift card"),
+        "{page}"
+    );
+    assert_eq!(shop.server.post_form(&path, "").0, 303, "sent on to pay");
+    // The other pays another order alone, and its tickets are on the page.
+    let path = buy();
+    assert_eq!(use_card(&path, &codes[0]), 303);
+    let page = read(&path);
+    assert!(
+        page.contains("Paid. Thank you!") && page.contains("Your tickets"),
+        "{page}"
+    );
+    assert!(!page.contains(ask), "{page}");
     assert!(shop.server.stop());
 }

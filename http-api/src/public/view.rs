@@ -104,6 +104,9 @@ struct PublicTicketType {
     min_per_order: i32,
     /// The most in one order.
     max_per_order: i32,
+    /// The most that one buyer may have, over all their orders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_per_buyer: Option<i32>,
 }
 
 impl PublicEvent {
@@ -151,6 +154,7 @@ impl PublicTicketType {
             sales_end: kind.sales_end,
             min_per_order: kind.min_per_order,
             max_per_order: kind.max_per_order,
+            max_per_buyer: kind.max_per_buyer,
         }
     }
 }

@@ -7,11 +7,13 @@ use axum::{
     extract::ConnectInfo,
     http::{Request, header},
 };
+use domain::Money;
 use http_api::{Options, router};
 use operations::{
+    gift_cards::{GetGiftCard, IssueGiftCards},
     lifecycle::UnpublishEvent,
     promo_codes::SavePromoCode,
-    testing::{Scene, new_event, promo, selling},
+    testing::{Scene, eur, new_event, promo, selling},
     ticket_types::{SaveTicketType, Visibility},
     waiting_room::SetWaitingRoom,
 };
@@ -502,4 +504,45 @@ async fn a_turn_of_the_waiting_room_is_what_a_hold_needs() {
     anybody.post(&order, ada()).await.done();
     assert_eq!(shown(&taken[0]).await["status"], "over");
     scene.reconcile().await;
+}
+
+#[tokio::test]
+async fn a_gift_card_pays_what_was_ordered() {
+    let scene = Scene::new().await;
+    let (event, _) = scene.on_sale(2500, 10).await;
+    let anybody = Client::anybody(&scene);
+    let checkout = held(&anybody, &event, 2).await;
+    let order = format!("/v1/public/holds/{checkout}/order");
+    let card = format!("{order}/gift-card");
+    let early = anybody.post(&card, json!({"code": "x"})).await;
+    early.is_problem(404, "not_ordered");
+    anybody.post(&order, ada()).await;
+    let mut codes = Vec::new();
+    for amount in [2000, 9000] {
+        let issue = IssueGiftCards::of(Money::new(amount, eur()));
+        let id = scene.run(issue).await.unwrap().gift_cards[0].id;
+        let shown = scene.run(GetGiftCard::of(id.into())).await.unwrap();
+        codes.push(shown.code.unwrap());
+    }
+    let wrong = anybody.post(&card, json!({"code": "ABCD-EFGH"})).await;
+    wrong.is_problem(422, "gift_card_misread");
+    // How much is not the buyer's to say, nor which order.
+    let amount = json!({"code": codes[0], "amount": {"amount": 1, "currency": "EUR"}});
+    anybody
+        .post(&card, amount)
+        .await
+        .is_problem(422, "invalid_input");
+    let first = anybody.post(&card, json!({"code": codes[0]})).await.done();
+    assert_eq!(
+        (&first["status"], &first["open"]["amount"]),
+        (&json!("pending"), &json!(3000))
+    );
+    let used_up = anybody.post(&card, json!({"code": codes[0]})).await;
+    used_up.is_problem(409, "gift_card_not_active");
+    let paid = anybody.post(&card, json!({"code": codes[1]})).await.done();
+    assert_eq!(paid["status"], "paid");
+    assert_eq!(paid["tickets"].as_array().unwrap().len(), 2);
+    assert!(!paid.to_string().contains(&codes[1]), "{paid}");
+    let again = anybody.post(&card, json!({"code": codes[1]})).await;
+    again.is_problem(409, "nothing_to_pay");
 }

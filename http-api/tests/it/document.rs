@@ -22,7 +22,7 @@ fn every_operation_is_in_it_and_those_for_people_are_not() {
     }
     let paths = document["paths"].as_object().unwrap();
     let public = paths.keys().filter(|path| path.starts_with("/v1/public/"));
-    assert_eq!(public.count(), 10);
+    assert_eq!(public.count(), 11);
 }
 
 #[test]

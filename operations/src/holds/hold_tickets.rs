@@ -133,7 +133,7 @@ impl Together for HoldTickets {
         self.promo_code.as_ref().map(Name::as_str)
     }
 
-    async fn lock(conn: &mut PgConnection, wanted: &[&Self]) -> sqlx::Result<Turns> {
+    async fn lock(conn: &mut PgConnection, _: &[Offer], wanted: &[&Self]) -> sqlx::Result<Turns> {
         let turns: Vec<TurnId> = wanted.iter().filter_map(|wanted| wanted.turn).collect();
         lock_turns(conn, &turns).await
     }

@@ -77,6 +77,7 @@ impl Operation for ConfirmPayment {
             reference: self.reference.as_ref().map(Name::as_str),
             processor_reference: None,
             gift_card_id: None,
+            moved_from: None,
             came_at: received_at,
         };
         // What was kept of an earlier payment may cover it.

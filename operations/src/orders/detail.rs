@@ -40,7 +40,7 @@ pub struct OrderItem {
 pub struct Payment {
     /// How it came in.
     pub method: PaymentMethod,
-    /// How much.
+    /// How much; below zero for what was moved to another order.
     pub amount: Money,
     /// What it was marked with, such as the text of a bank transfer.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -9,6 +9,7 @@
 //! Locks, in this order: event (shared), order, tickets, promo codes by id, capacity pools by id, series of invoices. An order counts as a use of
 //! its promo code until it is cancelled.
 
+mod buyer_limit;
 mod cancel_order;
 mod cancelling;
 pub mod changes;

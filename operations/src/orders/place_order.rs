@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::{
+    buyer_limit::Bought,
     detail::OrderDetail,
     place_order_error::PlaceOrderError,
     placing::{self, Draft, New, Origin},
@@ -117,7 +118,7 @@ impl Together for PlaceOrder {
     type Answer = PlacedOrder;
     type Error = PlaceOrderError;
     type New = New;
-    type Locked = Holds;
+    type Locked = Locked;
 
     fn counters(app: &App) -> &Counters<Self> {
         app.orders()
@@ -127,17 +128,29 @@ impl Together for PlaceOrder {
         self.promo_code.as_ref().map(Name::as_str)
     }
 
-    async fn lock(conn: &mut PgConnection, wanted: &[&Self]) -> sqlx::Result<Holds> {
+    async fn lock(
+        conn: &mut PgConnection,
+        offers: &[Offer],
+        wanted: &[&Self],
+    ) -> sqlx::Result<Locked> {
         let ids: Vec<HoldId> = wanted.iter().filter_map(|wanted| wanted.hold).collect();
-        holds::lock_all(conn, &ids).await
+        let buyers = wanted.iter().map(|wanted| &wanted.buyer.email);
+        Ok(Locked {
+            holds: holds::lock_all(conn, &ids).await?,
+            bought: Bought::lock(conn, offers, buyers).await?,
+        })
     }
 
     fn prepare(
         &self,
         app: &App,
         cx: &Cx,
-        sale: &mut Sale<'_, Holds>,
+        sale: &mut Sale<'_, Locked>,
     ) -> Result<New, PlaceOrderError> {
+        // Before anything is picked: what is refused must not look taken to those who come after.
+        let wanted = self.counts(sale);
+        let bought = &sale.locked.bought;
+        bought.check(sale.offers, &self.buyer.email, &wanted)?;
         let (basket, origin) = match self.hold {
             None => {
                 Turns::default().check(cx, sale.event, None)?;
@@ -146,6 +159,7 @@ impl Together for PlaceOrder {
             }
             Some(id) => (self.held(id, sale)?, Origin::Hold(id)),
         };
+        sale.locked.bought.add(&self.buyer.email, &wanted);
         let attendees = self.items.iter().map(|item| item.attendees.clone());
         let draft = Draft {
             event: sale.event,
@@ -203,8 +217,13 @@ impl Together for PlaceOrder {
     }
 }
 
-/// Those that are ordered, locked.
-type Holds = HashMap<HoldId, Held>;
+/// What nobody else orders meanwhile, and for whom.
+pub(crate) struct Locked {
+    /// Those that are ordered.
+    holds: HashMap<HoldId, Held>,
+    /// What the buyers have.
+    bought: Bought,
+}
 
 /// Until when it can be paid: who buys for themselves pays at once, where that is possible; whoever an organizer sells to
 /// pays as they agree.
@@ -263,10 +282,23 @@ impl PlaceOrder {
         Ok(())
     }
 
+    /// How many of which ticket types are wanted, as far as that is clear.
+    fn counts(&self, sale: &Sale<'_, Locked>) -> Vec<(TicketTypeId, i32)> {
+        if let Some(id) = self.hold {
+            let held = sale.locked.holds.get(&id);
+            return held.map_or_else(Vec::new, |(_, basket)| basket.counts());
+        }
+        let found = self.items.iter().filter_map(|item| {
+            let offer = ticket_types::find(sale.offers, &item.ticket_type).ok()?;
+            Some((offer.id, item.quantity))
+        });
+        found.collect()
+    }
+
     /// What a hold holds, which nobody else can order from now on.
-    fn held(&self, id: HoldId, sale: &mut Sale<'_, Holds>) -> Result<Basket, PlaceOrderError> {
+    fn held(&self, id: HoldId, sale: &mut Sale<'_, Locked>) -> Result<Basket, PlaceOrderError> {
         ticket_types::on_sale(sale.event)?;
-        let found = sale.locked.get_mut(&id);
+        let found = sale.locked.holds.get_mut(&id);
         let (hold, basket) = found.ok_or_else(|| holds::missing(id))?;
         if hold.event_id != sale.event.id {
             return Err(PlaceOrderError::HoldElsewhere(sale.event.title.clone()));

@@ -27,6 +27,17 @@ pub enum PlaceOrderError {
     /// It is not the buyer's turn.
     #[error(transparent)]
     Turn(#[from] TurnError),
+    /// The buyer would have too many, with what they ordered before. How many they have is not said: whoever asks may be
+    /// somebody else.
+    #[error(
+        "one buyer may have {most} {name:?} tickets of this event at most, over all their orders"
+    )]
+    BuyerLimit {
+        /// The ticket type.
+        name: String,
+        /// The most.
+        most: i32,
+    },
     /// The hold has another promo code, or none.
     #[error("the hold was made without the promo code {0:?}")]
     HoldHasOtherCode(String),
@@ -79,6 +90,12 @@ const HOLD_PROMO_CODE: FaultSpec = FaultSpec::new(
     "Leave `promo_code` out to order at the hold's price; to use a code, release the hold and make a new one with it.",
 );
 
+const BUYER_LIMIT: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "buyer_limit",
+    "Order fewer; an organizer can change the limit with set_buyer_limit.",
+);
+
 impl Fault for PlaceOrderError {
     fn specs() -> Vec<FaultSpec> {
         let mut specs = vec![
@@ -87,6 +104,7 @@ impl Fault for PlaceOrderError {
             HOLD_ELSEWHERE,
             HOLD_DIFFERS,
             HOLD_PROMO_CODE,
+            BUYER_LIMIT,
         ];
         specs.extend(BasketError::specs());
         specs.extend(PromoCodeError::specs());
@@ -101,6 +119,7 @@ impl Fault for PlaceOrderError {
             Self::PromoCode(error) => error.facts(),
             Self::Seats(error) => error.facts(),
             Self::Turn(error) => error.facts(),
+            Self::BuyerLimit { .. } => BUYER_LIMIT.at("items"),
             Self::HoldHasOtherCode(_) => HOLD_PROMO_CODE.at("promo_code"),
             Self::TooManyAttendees { index, .. } => {
                 TOO_MANY_ATTENDEES.at(format!("items[{index}].attendees"))

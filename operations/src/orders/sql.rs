@@ -1,7 +1,10 @@
 //! Every query on `orders`, `order_item`, `payment` and `refund`.
 
+use std::collections::HashMap;
+
 use domain::{
-    Currency, Cx, EventId, FeeId, Money, OrderId, OrganizationId, PageRequest, Reference, Timestamp,
+    Currency, Cx, EventId, FeeId, Money, OrderId, OrganizationId, PageRequest, Reference,
+    TicketTypeId, Timestamp,
 };
 use sqlx::{PgConnection, types::Json};
 
@@ -392,6 +395,43 @@ pub(super) async fn cancel(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Keeps buyers, in lower case, from ordering anything else of an event until the transaction ends.
+pub(super) async fn lock_buyers(
+    conn: &mut PgConnection,
+    event_id: EventId,
+    buyers: &[String],
+) -> sqlx::Result<()> {
+    sqlx::query!("select lock_buyers($1, $2)::text", event_id as _, buyers)
+        .fetch_all(conn)
+        .await?;
+    Ok(())
+}
+
+/// How many tickets of some types buyers, in lower case, have in orders of an event that stand.
+pub(super) async fn bought(
+    conn: &mut PgConnection,
+    event_id: EventId,
+    buyers: &[String],
+    types: &[TicketTypeId],
+) -> sqlx::Result<HashMap<(String, TicketTypeId), i64>> {
+    let rows = sqlx::query!(
+        r#"select lower(o.buyer_email) as "buyer!", i.ticket_type_id, sum(i.quantity) as "count!"
+           from orders o join order_item i on i.order_id = o.id
+           where o.event_id = $1 and lower(o.buyer_email) = any($2) and o.status in ('pending', 'paid')
+             and i.ticket_type_id = any($3)
+           group by 1, 2"#,
+        event_id as _,
+        buyers,
+        types as _,
+    )
+    .fetch_all(conn)
+    .await?;
+    let counts = rows
+        .into_iter()
+        .map(|row| ((row.buyer, row.ticket_type_id), row.count));
+    Ok(counts.collect())
 }
 
 /// What the orders of an event add up to.

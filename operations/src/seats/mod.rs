@@ -59,7 +59,7 @@ mod tests {
         orders::{
             CancelOrder, ConfirmPayment, GetOrder, IssueTickets, OrderDetail, OrderStatus,
             ReactivateOrder, RefundChoice,
-            changing::{CancelTickets, SwapPrice, SwapTickets},
+            changing::{CancelTickets, SplitOrder, SwapPrice, SwapTickets},
         },
         testing::{Scene, assert_refused, buying, holding, new_event, ordering, selling},
         ticket_types::CheckInventory,
@@ -646,5 +646,41 @@ mod tests {
         assert_eq!(back.order.status, OrderStatus::Paid);
         assert_eq!(seats(&back).len(), 2);
         scene.reconcile().await;
+    }
+
+    fn splitting(order: &OrderDetail, quantity: i32) -> SplitOrder {
+        SplitOrder {
+            order: order.order.id.into(),
+            ticket_type: None,
+            quantity: Some(quantity),
+            tickets: None,
+            buyer: None,
+            reason: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn who_goes_to_an_order_of_their_own_keeps_their_seat() {
+        let hall = Hall::open(2500).await;
+        let order = hall.order("Stalls", 3).await;
+        let confirm = ConfirmPayment::of(order.order.id.into());
+        let paid = hall.scene.run(confirm).await.unwrap().order;
+        let first = &paid.tickets[0];
+        let command = SplitOrder {
+            tickets: Some(vec![first.id.into()]),
+            quantity: None,
+            ..splitting(&paid, 1)
+        };
+        let split = hall.scene.run(command).await.unwrap();
+        assert_eq!(split.new_order.tickets[0].seat, first.seat);
+        assert_eq!(split.new_order.seats, [first.seat.clone().unwrap()]);
+        assert_eq!(split.order.seats, paid.seats[1..]);
+        // Of one that is not paid, as many seats go as tickets.
+        let order = hall.order("Circle", 4).await;
+        let split = hall.scene.run(splitting(&order, 2)).await.unwrap();
+        let (stay, go) = (split.order.seats, split.new_order.seats);
+        assert_eq!([stay, go].concat().len(), 4);
+        assert_eq!(hall.live().await, 7);
+        hall.scene.reconcile().await;
     }
 }

@@ -91,6 +91,9 @@ pub(crate) async fn copy_all(
         if offer.most_amount.is_some() {
             sql::set_most(conn, cx, offer.id, offer.most_amount).await?;
         }
+        if offer.max_per_buyer.is_some() {
+            sql::set_max_per_buyer(conn, cx, offer.id, offer.max_per_buyer).await?;
+        }
         let sharer = Sharer {
             event_id: to.id,
             ticket_type_id: offer.id,

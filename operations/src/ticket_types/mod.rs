@@ -1,7 +1,7 @@
 //! Ticket types: what is on sale for an event. Names, prices, sales windows, limits.
 //!
 //! Owns `ticket_type` and `add_on`. Operations: `list_ticket_types`, `save_ticket_type`, `archive_ticket_type`,
-//! `set_price_tiers`, `set_add_on`, `set_ticket_type_tax`, `set_chosen_price`, `check_inventory`, `resume_sales`. Changes:
+//! `set_price_tiers`, `set_add_on`, `set_ticket_type_tax`, `set_chosen_price`, `set_buyer_limit`, `check_inventory`, `resume_sales`. Changes:
 //! `ticket_type.created`, `ticket_type.updated`, `ticket_type.archived`, `ticket_type.tiers_set`, `ticket_type.add_on_set`.
 
 mod archive_ticket_type;
@@ -17,6 +17,7 @@ mod model;
 mod resume_sales;
 mod save_ticket_type;
 mod set_add_on;
+mod set_buyer_limit;
 mod set_chosen_price;
 mod set_price_tiers;
 mod set_ticket_type_tax;
@@ -39,6 +40,7 @@ pub use model::{SaleState, SharedPool, TicketType, Visibility};
 pub use resume_sales::{ResumeSales, ResumeSalesError, ResumedSales};
 pub use save_ticket_type::{SaveTicketType, SavedTicketType};
 pub use set_add_on::{SetAddOn, SetAddOnError};
+pub use set_buyer_limit::{SetBuyerLimit, SetBuyerLimitError};
 pub use set_chosen_price::{SetChosenPrice, SetChosenPriceError};
 pub use set_price_tiers::{PriceTiers, SetPriceTiers, SetPriceTiersError};
 pub use set_ticket_type_tax::{SetTicketTypeTax, SetTicketTypeTaxError};

@@ -77,6 +77,10 @@ pub struct TicketType {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-detail" = true))]
     pub chosen_up_to: Option<Money>,
+    /// The most tickets of it that one buyer may have, over all their orders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-detail" = true))]
+    pub max_per_buyer: Option<i32>,
     /// What it is only sold together with, if it is an add-on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub add_on_to: Vec<String>,
@@ -165,6 +169,8 @@ pub(crate) struct Offer {
     pub(crate) per_ticket: Option<i32>,
     /// The most a buyer may choose to pay; none when the price is fixed.
     pub(crate) most_amount: Option<i64>,
+    /// The most one buyer may have, over all their orders.
+    pub(crate) max_per_buyer: Option<i32>,
 }
 
 impl Offer {
@@ -245,6 +251,7 @@ impl Offer {
             price: self.price(),
             costs: self.costs(),
             chosen_up_to: self.most(),
+            max_per_buyer: self.max_per_buyer,
             tax_rule: self.tax.as_ref().map(|tax| tax.name.clone()),
             id: self.id,
             name: self.name.to_string(),

@@ -238,6 +238,7 @@ impl SaveTicketType {
             bases: Vec::new(),
             per_ticket: None,
             most_amount: None,
+            max_per_buyer: None,
             tax_rule_id: None,
             tax: None,
             waited_for: 0,

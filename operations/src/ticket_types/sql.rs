@@ -32,7 +32,7 @@ pub(super) async fn offers_and(
              coalesce((select sum(w.quantity) from waitlist_entry w where w.ticket_type_id = t.id and w.status = 'waiting'), 0)::integer
                as "waited_for!",
              exists (select from ticket_type_section s where s.ticket_type_id = t.id) as "is_seated!", t.per_ticket,
-             t.most_amount,
+             t.most_amount, t.max_per_buyer,
              array(select a.base_id from add_on a where a.ticket_type_id = t.id order by a.base_id) as "bases!: Vec<TicketTypeId>"
            from ticket_type t join capacity_pool p on p.id = t.pool_id left join tax_rule r on r.id = t.tax_rule_id
            where t.event_id = $1 and (t.archived_at is null or t.id = $2)
@@ -86,6 +86,7 @@ pub(super) async fn offers_and(
         per_ticket: row.per_ticket,
         bases: row.bases,
         most_amount: row.most_amount,
+        max_per_buyer: row.max_per_buyer,
     });
     Ok(offers.collect())
 }
@@ -120,6 +121,24 @@ pub(super) async fn set_most(
         "update ticket_type set most_amount = $2, version = version + 1, updated_at = $3 where id = $1",
         id as _,
         most_amount,
+        cx.now as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Limits how many of a ticket type one buyer may have, or does not. Its event is locked.
+pub(super) async fn set_max_per_buyer(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    id: TicketTypeId,
+    most: Option<i32>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update ticket_type set max_per_buyer = $2, version = version + 1, updated_at = $3 where id = $1",
+        id as _,
+        most,
         cx.now as _,
     )
     .execute(conn)

@@ -1,6 +1,6 @@
 //! What can happen to some tickets of an order.
 
-use domain::{Change, Money, Subject};
+use domain::{Change, Money, OrderId, Subject};
 use serde::Serialize;
 
 use crate::orders::changes::Which;
@@ -73,6 +73,40 @@ impl Change for TicketsCancelled {
             self.count,
             self.ticket_type,
             self.which.named()
+        )
+    }
+}
+
+/// Tickets of an order became an order of their own.
+#[derive(Debug, Serialize)]
+pub struct OrderSplit {
+    #[serde(flatten)]
+    pub(super) which: Which,
+    pub(super) count: i32,
+    pub(super) ticket_type: String,
+    pub(super) new_order_id: OrderId,
+    pub(super) new_number: String,
+    /// What was paid for them, and went along.
+    pub(super) moved: Money,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
+}
+
+impl Change for OrderSplit {
+    const KIND: &'static str = "order.split";
+    fn subject(&self) -> Subject {
+        self.which.order_id.into()
+    }
+    fn summary(&self) -> String {
+        let (count, name, which) = (self.count, &self.ticket_type, self.which.named());
+        let money = if self.moved.is_zero() {
+            String::new()
+        } else {
+            format!(" and the {} that were paid for them", self.moved)
+        };
+        format!(
+            "Moves {count} × {name}{money} from {which} to the new order {}",
+            self.new_number
         )
     }
 }

@@ -1,10 +1,12 @@
-//! Tickets of an order are exchanged for another type or called off; the rest of the order stays.
+//! Tickets of an order are exchanged for another type, called off, or become an order of their own; the rest of the order stays.
 //!
-//! Operations: `swap_tickets`, `cancel_tickets`. Changes: `order.tickets_swapped`, `order.tickets_cancelled`.
+//! Operations: `swap_tickets`, `cancel_tickets`, `split_order`. Changes: `order.tickets_swapped`, `order.tickets_cancelled`,
+//! `order.split`.
 
 mod cancel_tickets;
 pub mod changes;
 mod picking;
+mod split_order;
 mod swap_error;
 mod swap_tickets;
 
@@ -16,6 +18,7 @@ use crate::events::Event;
 
 pub use cancel_tickets::{CancelTickets, CancelTicketsError, CancelledTickets};
 pub use picking::PickError;
+pub use split_order::{SplitOrder, SplitOrderError, SplitOrders};
 pub use swap_error::SwapTicketsError;
 pub use swap_tickets::{SwapPrice, SwapTickets, SwappedTickets};
 

@@ -126,6 +126,7 @@ impl SwapTickets {
                 reference: None,
                 processor_reference: None,
                 gift_card_id: None,
+                moved_from: None,
                 came_at: cx.now,
             };
             receive(tx.conn(), cx, swap.order.id, &received).await?;

@@ -84,7 +84,8 @@ pub(crate) async fn discrepancies(conn: &mut PgConnection) -> sqlx::Result<Vec<S
          from gift_card g,
            lateral (select coalesce(sum(amount), 0) as used from payment where gift_card_id = g.id) as u,
            lateral (select coalesce(sum(r.amount), 0) as back from refund r join payment p on p.id = r.payment_id
-                    where p.gift_card_id = g.id and r.status <> 'failed') as b
+                    left join payment came on came.id = p.moved_from
+                    where coalesce(p.gift_card_id, came.gift_card_id) = g.id and r.status <> 'failed') as b
          where g.balance <> g.issued_amount - used + back
          union all
          select format('order %s has another promo code than its hold', o.number)

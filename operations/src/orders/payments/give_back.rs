@@ -150,7 +150,7 @@ mod tests {
     use super::*;
     use uuid::Uuid;
 
-    fn paid(id: u128, method: PaymentMethod, amount: i64, refunded: i64) -> PaymentRow {
+    fn paid(id: u128, method: PaymentMethod, amount: i64, gone: i64) -> PaymentRow {
         PaymentRow {
             id: Uuid::from_u128(id).into(),
             method,
@@ -161,7 +161,8 @@ mod tests {
             gift_card_id: (method == PaymentMethod::GiftCard)
                 .then(|| Uuid::from_u128(100 + id).into()),
             received_at: domain::Timestamp::from_microseconds(0),
-            refunded,
+            moved_from: None,
+            gone,
         }
     }
 

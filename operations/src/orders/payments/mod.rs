@@ -16,6 +16,7 @@ mod get_payment_options;
 mod give_back;
 mod match_bank_statement;
 mod model;
+mod moving;
 mod notices;
 mod payable;
 mod reconcile_payments;
@@ -46,4 +47,5 @@ pub use start_checkout::{StartCheckout, StartCheckoutError, StartedCheckout};
 
 pub(super) use give_back::{GivenBack, give_back};
 pub(super) use model::Received;
+pub(super) use moving::move_money;
 pub(super) use sql::{payments, receive, refunds};

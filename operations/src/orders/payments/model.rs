@@ -136,10 +136,12 @@ pub(in crate::orders) struct Received<'a> {
     pub(in crate::orders) processor_reference: Option<&'a str>,
     /// The gift card it was taken from.
     pub(in crate::orders) gift_card_id: Option<GiftCardId>,
+    /// The payment it is a part of, when it is moved from one order to another.
+    pub(in crate::orders) moved_from: Option<PaymentId>,
     pub(in crate::orders) came_at: Timestamp,
 }
 
-/// A row of `payment` with what of it was given back, or is on its way.
+/// A row of `payment` with what of it was given back, is on its way, or was moved to another order.
 #[derive(Debug, Clone)]
 pub(in crate::orders) struct PaymentRow {
     pub(super) id: PaymentId,
@@ -150,12 +152,15 @@ pub(in crate::orders) struct PaymentRow {
     pub(super) processor_reference: Option<String>,
     pub(super) gift_card_id: Option<GiftCardId>,
     pub(super) received_at: Timestamp,
-    pub(super) refunded: i64,
+    /// The payment it is a part of, when it was moved.
+    pub(super) moved_from: Option<PaymentId>,
+    /// What was given back of it, or moved to another order.
+    pub(super) gone: i64,
 }
 
 impl PaymentRow {
     pub(super) fn left(&self) -> i64 {
-        self.amount.saturating_sub(self.refunded).max(0)
+        self.amount.saturating_sub(self.gone).max(0)
     }
 }
 

@@ -110,6 +110,7 @@ async fn try_to_record(
             reference: None,
             processor_reference: Some(&income.reference),
             gift_card_id: None,
+            moved_from: None,
             came_at: cx.now,
         };
         let Some(payment_id) = sql::receive(tx.conn(), cx, order.id, &received).await? else {

@@ -69,6 +69,7 @@ impl Operation for RedeemGiftCard {
             reference: Some(&reference),
             processor_reference: None,
             gift_card_id: Some(card.id),
+            moved_from: None,
             came_at: cx.now,
         };
         sql::receive(tx.conn(), cx, order.id, &received).await?;

@@ -12,8 +12,10 @@ use super::{
     error::{ProcessorFault, SettleError},
     model::{Attempt, AttemptStatus, PaymentRow, RefundRow, RefundStatus},
     record::{Income, record},
-    sql::{self, RefundEnd},
+    sql::{self, PartRow, RefundEnd},
 };
+use store::WriteTx;
+
 use crate::{
     App,
     orders::{changes::Which, invoices::keep_up, sql as orders},
@@ -53,7 +55,8 @@ pub(super) async fn settle(app: &App, cx: &Cx, order_id: OrderId) -> Result<(), 
             carry_out(app, cx, payment, refund).await?;
         }
     }
-    for payment in payments.iter().filter(through) {
+    let came_in = |payment: &&PaymentRow| payment.moved_from.is_none();
+    for payment in payments.iter().filter(through).filter(came_in) {
         look_for_others(app, cx, order_id, payment).await?;
     }
     Ok(())
@@ -240,7 +243,8 @@ async fn end_refund(
     Ok(tx.unchanged(()).await?)
 }
 
-/// Finds out whether money was given back without us, in the processor's own pages.
+/// Finds out whether money was given back without us, in the processor's own pages: of the order it came in for, or else of
+/// those that a part of it was moved to.
 async fn look_for_others(
     app: &App,
     cx: &Cx,
@@ -255,19 +259,36 @@ async fn look_for_others(
         .await?;
     let cx = cx.apart();
     let mut tx = app.store().write(&cx).await?;
-    let order = orders::lock(tx.conn(), order_id).await?;
-    // Read under the lock: who looked at the same time has written it down, or will see it.
-    let payments = sql::payments(tx.conn(), order_id).await?;
-    let here = payments.iter().find(|here| here.id == payment.id);
-    let here = here.map_or(i64::MAX, |here| here.refunded);
-    let amount = there.refunded.amount.min(payment.amount) - here;
-    if amount <= 0 {
+    // Whoever looks at the same time looks at this order first: they have written it down, or will see it.
+    orders::lock(tx.conn(), order_id).await?;
+    let here = sql::given_back(tx.conn(), payment.id).await?;
+    let mut missing = there.refunded.amount.min(payment.amount) - here;
+    if missing <= 0 {
         return Ok(tx.unchanged(()).await?);
     }
+    for part in sql::parts(tx.conn(), payment.id).await? {
+        let amount = missing.min(part.left);
+        if amount > 0 {
+            given_back_there(&mut tx, payment, &part, amount).await?;
+            missing -= amount;
+        }
+    }
+    Ok(tx.unchanged(()).await?)
+}
+
+/// Writes down what was given back in the processor's own pages of a payment, or of a part of it.
+async fn given_back_there(
+    tx: &mut WriteTx<'_>,
+    payment: &PaymentRow,
+    part: &PartRow,
+    amount: i64,
+) -> Result<(), SettleError> {
+    let cx = tx.cx();
+    let order = orders::lock(tx.conn(), part.order_id).await?;
     let refund = RefundRow {
         id: cx.new_id(),
-        order_id,
-        payment_id: Some(payment.id),
+        order_id: part.order_id,
+        payment_id: Some(part.payment_id),
         method: payment.method,
         status: RefundStatus::Done,
         amount,
@@ -277,14 +298,14 @@ async fn look_for_others(
         failure: None,
         created_at: cx.now,
     };
-    sql::add_refund(tx.conn(), &cx, &refund).await?;
+    sql::add_refund(tx.conn(), cx, &refund).await?;
     tx.also(&RefundDone {
         which: Which::of(&order),
         amount: Money::new(amount, payment.currency),
         was_made_there: true,
     });
-    keep_up(&mut tx, order_id).await?;
-    Ok(tx.unchanged(()).await?)
+    keep_up(tx, part.order_id).await?;
+    Ok(())
 }
 
 /// Whether an attempt's page can still be used by a buyer who comes now.

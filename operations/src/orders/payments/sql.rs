@@ -230,21 +230,63 @@ pub(super) async fn unsettled_orders(
     .await
 }
 
-/// What came in for an order, in that order, each with what was given back of it.
+/// What came in for an order, in that order, each with what was given back of it or moved to another order; and what was
+/// moved, below zero. What was moved here goes back the way it once came in.
 pub(in crate::orders) async fn payments(
     conn: &mut PgConnection,
     id: OrderId,
 ) -> sqlx::Result<Vec<PaymentRow>> {
     sqlx::query_as!(
         PaymentRow,
-        r#"select id, method, amount, currency, reference as "reference: domain::Untrusted", processor_reference,
-             gift_card_id, received_at,
+        r#"select p.id, p.method, p.amount, p.currency, p.reference as "reference: domain::Untrusted",
+             coalesce(p.processor_reference, came.processor_reference) as processor_reference,
+             coalesce(p.gift_card_id, came.gift_card_id) as "gift_card_id: domain::GiftCardId", p.received_at, p.moved_from,
              (select coalesce(sum(refund.amount), 0)::bigint from refund
-              where refund.payment_id = payment.id and refund.status <> 'failed') as "refunded!"
-           from payment where order_id = $1 order by id"#,
+              where refund.payment_id = p.id and refund.status <> 'failed')
+             - (select coalesce(sum(part.amount), 0)::bigint from payment part
+                where part.moved_from = p.id and part.order_id = p.order_id) as "gone!"
+           from payment p left join payment came on came.id = p.moved_from
+           where p.order_id = $1 order by p.id"#,
         id as _
     )
     .fetch_all(conn)
+    .await
+}
+
+/// A payment through a processor or a part of it that was moved to another order: whose it is, and what is left of it.
+pub(super) struct PartRow {
+    pub(super) order_id: OrderId,
+    pub(super) payment_id: PaymentId,
+    pub(super) left: i64,
+}
+
+/// A payment and the parts of it that were moved to other orders, in that order.
+pub(super) async fn parts(
+    conn: &mut PgConnection,
+    payment: PaymentId,
+) -> sqlx::Result<Vec<PartRow>> {
+    sqlx::query_as!(
+        PartRow,
+        r#"select p.order_id, p.id as payment_id,
+             (p.amount + coalesce((select sum(part.amount) from payment part
+                                   where part.moved_from = p.id and part.order_id = p.order_id), 0)
+               - coalesce((select sum(r.amount) from refund r where r.payment_id = p.id and r.status <> 'failed'), 0)
+             )::bigint as "left!"
+           from payment p where (p.id = $1 or p.moved_from = $1) and p.amount > 0 order by p.id"#,
+        payment as _
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// What of a payment and its parts was given back through its processor, or is on its way.
+pub(super) async fn given_back(conn: &mut PgConnection, payment: PaymentId) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select coalesce(sum(r.amount), 0)::bigint as "sum!" from refund r join payment p on p.id = r.payment_id
+           where (p.id = $1 or p.moved_from = $1) and r.status <> 'failed'"#,
+        payment as _
+    )
+    .fetch_one(conn)
     .await
 }
 
@@ -268,8 +310,8 @@ pub(in crate::orders) async fn receive(
     let id = cx.new_id::<PaymentId>();
     let done = sqlx::query!(
         "insert into payment (organization_id, id, order_id, method, amount, currency, reference, processor_reference,
-           gift_card_id, received_at, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+           gift_card_id, moved_from, received_at, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
          on conflict (method, processor_reference) do nothing",
         cx.organization_id as _,
         id as _,
@@ -280,6 +322,7 @@ pub(in crate::orders) async fn receive(
         received.reference,
         received.processor_reference,
         received.gift_card_id as _,
+        received.moved_from as _,
         received.came_at as _,
         cx.now as _,
     )

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use domain::{Currency, EventId, Money, Patch, PriceTax, TaxRounding};
+use domain::{Currency, EventId, GiftCardId, Money, Patch, PriceTax, TaxRounding};
 
 use crate::{
     events::{CreateEvent, StatusMove},
+    gift_cards::GetGiftCard,
     orders::{OrderDetail, OrderStatus, payments::shop::Shop},
     reports::GetSettlement,
     taxes::{FeePer, SaveFee, SaveTaxSettings},
@@ -27,6 +28,10 @@ pub(super) struct Booked {
     pub(super) total: i64,
     pub(super) paid: i64,
     pub(super) back: i64,
+    /// What of that came through the processor and did not go back.
+    pub(super) online: i64,
+    /// What came from which gift card and did not go back.
+    pub(super) from_cards: Vec<(usize, i64)>,
     /// How many of each type it has.
     pub(super) counts: [i64; 2],
     /// Of those, how many admit.
@@ -43,6 +48,27 @@ impl Booked {
     /// What was paid and not given back.
     pub(super) fn kept(&self) -> i64 {
         self.paid - self.back
+    }
+
+    /// An amount goes back: through the processor, then onto cards, the newest first, then by hand.
+    pub(super) fn give_back(&mut self, amount: i64) {
+        self.back += amount;
+        self.part_with(amount);
+    }
+
+    /// An amount goes, in that order: what of it came through the processor, and from which cards.
+    pub(super) fn part_with(&mut self, amount: i64) -> (i64, Vec<(usize, i64)>) {
+        let online = amount.min(self.online);
+        self.online -= online;
+        let mut rest = amount - online;
+        let mut of_cards = Vec::new();
+        for (card, left) in self.from_cards.iter_mut().rev() {
+            let part = rest.min(*left);
+            *left -= part;
+            rest -= part;
+            of_cards.push((*card, part));
+        }
+        (online, of_cards)
     }
 
     pub(super) fn uses_code(&self) -> bool {
@@ -73,6 +99,13 @@ impl Booked {
     }
 }
 
+/// A gift card as the reference has it.
+pub(super) struct Card {
+    pub(super) id: GiftCardId,
+    pub(super) code: String,
+    pub(super) issued: i64,
+}
+
 /// How an event charges.
 #[derive(Clone, Copy)]
 pub(super) struct Way {
@@ -93,6 +126,7 @@ pub(super) struct Books<'a> {
     /// What refunds are multiples of.
     pub(super) step: i64,
     pub(super) booked: Vec<Booked>,
+    pub(super) cards: Vec<Card>,
     /// How often each change of an order came about.
     pub(super) changed: HashMap<&'static str, usize>,
 }
@@ -149,15 +183,37 @@ impl<'a> Books<'a> {
             currency,
             step: if currency.code() == "KWD" { 10 } else { 1 },
             booked: Vec::new(),
+            cards: Vec::new(),
             changed: HashMap::new(),
         }
     }
 
     /// Whether there were enough orders, and of each change of them.
     pub(super) fn has_seen_enough(&self) -> bool {
-        let kinds = ["swap_tickets", "cancel_tickets", "reactivate_order"];
+        let kinds = [
+            "swap_tickets",
+            "cancel_tickets",
+            "reactivate_order",
+            "redeem_gift_card",
+            "split_order",
+        ];
         let often = |kind: &&str| self.changed.get(kind).is_some_and(|count| *count > 5);
         self.booked.len() > 30 && kinds.iter().all(often)
+    }
+
+    /// What is left on a card.
+    pub(super) fn left(&self, card: usize) -> i64 {
+        let parts = self.booked.iter().flat_map(|booked| &booked.from_cards);
+        let used = parts.filter(|(of, _)| *of == card).map(|(_, left)| left);
+        self.cards[card].issued - used.sum::<i64>()
+    }
+
+    async fn compare_cards(&self) {
+        for (index, card) in self.cards.iter().enumerate() {
+            let seen = GetGiftCard::of(card.id.into());
+            let seen = self.shop.scene.run(seen).await.unwrap();
+            assert_eq!(seen.balance.amount, self.left(index), "{}", seen.ending);
+        }
     }
 
     /// Compares what is invoiced and not credited with what was paid and not given back, order by order.
@@ -208,6 +264,7 @@ impl<'a> Books<'a> {
             sold
         );
         self.compare_documents().await;
+        self.compare_cards().await;
         let valid: i64 = said.tickets.iter().map(|tickets| tickets.valid).sum();
         assert_eq!(valid, sum(|booked| booked.valid.iter().sum()));
     }

@@ -4,13 +4,14 @@ use domain::{Cx, Money};
 
 use super::{
     Chance,
-    books::{Booked, Books, CAPACITY, CODE, TYPES, USES},
+    books::{Booked, Books, CAPACITY, CODE, Card, TYPES, USES},
 };
 use crate::{
+    gift_cards::{GetGiftCard, IssueGiftCards},
     orders::{
         CancelOrder, ConfirmPayment, OrderStatus, PlaceOrder, ReactivateOrder, RefundChoice,
-        changing::{CancelTickets, SwapPrice, SwapTickets},
-        payments::{RefundOrder, shop::expiring},
+        changing::{CancelTickets, SplitOrder, SwapPrice, SwapTickets},
+        payments::{RedeemGiftCard, RefundOrder, shop::expiring},
     },
     testing::{buying, order_with},
     tickets::{Ticket, TicketStatus, VoidTicket},
@@ -59,6 +60,8 @@ impl Books<'_> {
             page: None,
             paid: 0,
             back: 0,
+            online: 0,
+            from_cards: Vec::new(),
             counts,
             valid: if status == OrderStatus::Paid {
                 counts
@@ -84,6 +87,58 @@ impl Books<'_> {
         }
     }
 
+    /// A part of the order, or all of it, is paid with one of a few cards; one that is used up is followed by another.
+    async fn redeem(&mut self, index: usize, chance: &mut Chance) {
+        // Mostly one that waits for money, if there is any.
+        let waits = |booked: &Booked| booked.status == OrderStatus::Pending;
+        let waiting = self.booked.iter().rposition(waits);
+        let index = waiting.filter(|_| chance.below(3) > 0).unwrap_or(index);
+        let step = self.step;
+        let card = match self.cards.len().checked_sub(1) {
+            Some(last) if self.left(last) > 0 => last,
+            _ => {
+                let most = usize::try_from(2 * self.booked[index].total + 1).unwrap();
+                let amount = i64::try_from(chance.below(most)).unwrap();
+                self.issue(amount + step).await
+            }
+        };
+        let left = self.left(card);
+        let booked = &mut self.booked[index];
+        let open = booked.total - booked.kept();
+        // All of it, or some, which now and then is nothing or too much.
+        let most = usize::try_from(left.min(open).max(0) + 2 * step).unwrap();
+        let some = i64::try_from(chance.below(most)).unwrap();
+        let amount = (chance.below(3) > 0).then_some(some - some % step);
+        let redeem = RedeemGiftCard {
+            order: booked.order.order.id.into(),
+            code: self.cards[card].code.clone(),
+            amount: amount.map(|amount| Money::new(amount, self.currency)),
+        };
+        let done = self.shop.scene.run(redeem).await;
+        let taken = amount.unwrap_or(left.min(open));
+        let may = booked.status == OrderStatus::Pending && (1..=left.min(open)).contains(&taken);
+        assert_eq!(done.is_ok(), may, "{taken} of {left} for {open}: {done:?}");
+        if !may {
+            return;
+        }
+        *self.changed.entry("redeem_gift_card").or_default() += 1;
+        booked.paid += taken;
+        booked.from_cards.push((card, taken));
+        booked.settle();
+        assert_eq!(done.unwrap().order.order.status, booked.status);
+    }
+
+    /// A new card over an amount.
+    async fn issue(&mut self, amount: i64) -> usize {
+        let issued = amount - amount % self.step;
+        let issue = IssueGiftCards::of(Money::new(issued, self.currency));
+        let id = self.shop.scene.run(issue).await.unwrap().gift_cards[0].id;
+        let seen = self.shop.scene.run(GetGiftCard::of(id.into())).await;
+        let code = seen.unwrap().code.unwrap();
+        self.cards.push(Card { id, code, issued });
+        self.cards.len() - 1
+    }
+
     /// The buyer pays on the page of the processor, whatever has become of the order meanwhile.
     async fn pay_online(&mut self, index: usize) {
         let booked = &mut self.booked[index];
@@ -100,6 +155,7 @@ impl Books<'_> {
         match booked.status {
             OrderStatus::Pending => {
                 if amount == booked.total - (booked.kept() - amount) {
+                    booked.online += amount;
                     booked.become_paid();
                 } else {
                     // The page was opened before the order changed.
@@ -128,7 +184,7 @@ impl Books<'_> {
         booked.status = OrderStatus::Cancelled;
         booked.valid = [0; 2];
         if refund == RefundChoice::Full {
-            booked.back = booked.paid;
+            booked.give_back(booked.kept());
         }
     }
 
@@ -157,7 +213,7 @@ impl Books<'_> {
             booked.valid[of] -= 1;
             let cost = (booked.total - total).min(booked.kept());
             match refund {
-                RefundChoice::Full => booked.back += cost,
+                RefundChoice::Full => booked.give_back(cost),
                 RefundChoice::None => assert_eq!(total, booked.total, "it stays charged"),
             }
         }
@@ -199,11 +255,70 @@ impl Books<'_> {
                 booked.paid += difference;
                 booked.was_paid = true;
             } else {
-                booked.back += (-difference).min(booked.kept());
+                booked.give_back((-difference).min(booked.kept()));
             }
         }
         booked.total = total;
         booked.settle();
+    }
+
+    /// One ticket of the first type the order has becomes an order of its own.
+    async fn split(&mut self, index: usize) {
+        let booked = &mut self.booked[index];
+        let of = usize::from(booked.counts[0] == 0);
+        let split = SplitOrder {
+            order: booked.order.order.id.into(),
+            ticket_type: Some(TYPES[of].parse().unwrap()),
+            quantity: Some(1),
+            tickets: None,
+            buyer: None,
+            reason: None,
+        };
+        let done = self.shop.scene.run(split).await;
+        let count: i64 = booked.counts.iter().sum();
+        let is_paid = booked.status == OrderStatus::Paid;
+        let may = booked.stands() && booked.places(of) > 0 && count > 1;
+        let Ok(done) = done else {
+            let was_given_back = is_paid && booked.kept() < booked.total;
+            assert!(!may || was_given_back, "{done:?}");
+            return;
+        };
+        assert!(may, "{done:?}");
+        *self.changed.entry("split_order").or_default() += 1;
+        let (stays, goes) = (
+            done.order.order.total.amount,
+            done.new_order.order.total.amount,
+        );
+        assert_eq!(stays + goes, booked.total);
+        booked.total = stays;
+        booked.counts[of] -= 1;
+        let mut counts = [0; 2];
+        counts[of] = 1;
+        let mut new = Booked {
+            status: booked.status,
+            order: done.new_order,
+            page: None,
+            total: goes,
+            paid: 0,
+            back: 0,
+            online: 0,
+            from_cards: Vec::new(),
+            counts,
+            valid: [0; 2],
+            was_paid: false,
+        };
+        if is_paid {
+            booked.valid[of] -= 1;
+            booked.paid -= goes;
+            new.paid = goes;
+            (new.online, new.from_cards) = booked.part_with(goes);
+            new.become_paid();
+        } else {
+            booked.settle();
+            new.settle();
+        }
+        assert_eq!(new.order.order.status, new.status);
+        self.booked.push(new);
     }
 
     async fn reactivate(&mut self, index: usize) {
@@ -248,7 +363,7 @@ impl Books<'_> {
             "{amount} of {left}: {done:?}"
         );
         if done.is_ok() {
-            booked.back += amount;
+            booked.give_back(amount);
         }
         if chance.below(2) == 0 {
             self.shop.checked(&booked.order).await;
@@ -280,12 +395,15 @@ impl Books<'_> {
         if booked.status == OrderStatus::Pending && pay_by.is_some_and(|until| until <= later.now) {
             booked.status = OrderStatus::Expired;
             booked.page = None;
+            for (_, left) in &mut booked.from_cards {
+                booked.back += std::mem::take(left);
+            }
         }
         assert_eq!(ended.unwrap().status, booked.status);
     }
 
     pub(super) async fn step(&mut self, chance: &mut Chance) {
-        let kind = chance.below(20);
+        let kind = chance.below(24);
         if kind < 4 || self.booked.is_empty() {
             return self.order(chance).await;
         }
@@ -303,6 +421,8 @@ impl Books<'_> {
             14 => self.cancel_ticket(index, RefundChoice::None).await,
             15 | 16 => self.swap(index).await,
             17 | 18 => self.reactivate(index).await,
+            19 | 20 => self.redeem(index, chance).await,
+            21 | 22 => self.split(index).await,
             _ => self.expire(index).await,
         }
     }
