@@ -14,6 +14,8 @@ use domain::{Cx, Fault as _, FaultKind, Language, OrderId, Timestamp, fault::Fai
 use operations::{
     App,
     buyers::{OrderLink, OrderPages},
+    events::Event,
+    lifecycle::GetEvent,
     orders::{
         GetOrder, OrderDetail, OrderStatus,
         payments::{
@@ -121,7 +123,17 @@ impl Served {
     async fn shown(&self, link: &OrderLink, words: &Words, asked: &Asked) -> Response {
         let cx = buyer::context(link.organization_id);
         match self.order(&cx, link.order_id).await {
-            Ok((order, options)) => shown(&order, options.as_ref(), words, asked),
+            Ok((order, options)) => {
+                let event = order.order.event_id.into();
+                // A draft, or what is put away, is there for no buyer; their order still is.
+                let event = self.app.run(&cx, GetEvent { event }).await.ok();
+                let seen = Seen {
+                    order,
+                    event: event.map(|details| details.event),
+                    options,
+                };
+                shown(&seen, words, asked)
+            }
             Err(kind) => buyer::failed(kind, words.language),
         }
     }
@@ -252,8 +264,8 @@ const EN: Words = Words {
     to_organizer: "Please pay the organizer, with the order number as the reference.",
     gift_card: "Gift card",
     gift_card_ask: "Do you have a gift card?",
-    gift_card_code: "Its code",
-    gift_card_pay: "Pay with it",
+    gift_card_code: "Code of the gift card",
+    gift_card_pay: "Pay with the gift card",
     still_open: "Still to be paid",
     card_misread: "This code is not complete, or a character is wrong. Please compare it with your card.",
     card_unknown: "There is no gift card with this code. Please compare it with your card.",
@@ -285,7 +297,7 @@ const DE: Words = Words {
     gift_card: "Gutschein",
     gift_card_ask: "Haben Sie einen Gutschein?",
     gift_card_code: "Gutscheincode",
-    gift_card_pay: "Einlösen",
+    gift_card_pay: "Gutschein einlösen",
     still_open: "Noch zu bezahlen",
     card_misread: "Dieser Code ist nicht vollständig, oder ein Zeichen stimmt nicht. Bitte vergleichen Sie ihn mit Ihrem Gutschein.",
     card_unknown: "Es gibt keinen Gutschein mit diesem Code. Bitte vergleichen Sie ihn mit Ihrem Gutschein.",
@@ -304,15 +316,30 @@ fn words(headers: &HeaderMap) -> &'static Words {
     }
 }
 
-fn shown(
-    order: &OrderDetail,
-    options: Option<&PaymentOptions>,
-    words: &Words,
-    asked: &Asked,
-) -> Response {
+/// What the page is about.
+struct Seen {
+    order: OrderDetail,
+    event: Option<Event>,
+    /// How it can be paid, if it can.
+    options: Option<PaymentOptions>,
+}
+
+/// When and where an event is.
+fn place_and_time(event: &Event, language: Language) -> String {
+    let starts = buyer::when(event.starts, language);
+    let place = event.venue.as_ref().map(|venue| escaped(&venue.name));
+    let place = place.map_or_else(String::new, |place| format!(", {place}"));
+    format!("<p class=\"soft\">{starts}{place}</p>")
+}
+
+fn shown(seen: &Seen, words: &Words, asked: &Asked) -> Response {
+    let (order, options) = (&seen.order, seen.options.as_ref());
     let mut body = format!(
-        "<h1>{}</h1><p class=\"soft\">{} <strong>{}</strong></p>",
+        "<h1>{}</h1>{}<p class=\"soft\">{} <strong>{}</strong></p>",
         escaped(&order.order.event_title),
+        seen.event
+            .as_ref()
+            .map_or_else(String::new, |event| place_and_time(event, words.language)),
         words.order,
         escaped(&order.order.number)
     );

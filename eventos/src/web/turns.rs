@@ -294,7 +294,8 @@ fn price_field(kind: &TicketType) -> String {
 
 fn page(turn: &Turn, types: &[TicketType], words: &Words, filled: &Filled) -> Response {
     let title = escaped(&turn.event_title);
-    let mut body = format!("<h1>{title}</h1>");
+    let starts = when(turn.event_starts, words.language);
+    let mut body = format!("<h1>{title}</h1><p class=\"soft\">{starts}</p>");
     if let Some(problem) = &filled.problem {
         body.push_str(&note("wrong", &escaped(problem)));
     }

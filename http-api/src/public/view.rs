@@ -168,6 +168,8 @@ pub(super) struct PublicTurn {
     page: String,
     /// The event.
     event: String,
+    /// When it starts, on the clock there.
+    starts: LocalTime,
     /// How far it has come.
     status: TurnStatus,
     /// When the waiting room opens, while it has not: turns are drawn by lot then.
@@ -195,6 +197,7 @@ impl PublicTurn {
             turn: token,
             page,
             event: turn.event_title,
+            starts: turn.event_starts,
             status: turn.status,
             opens: turn.opens,
             zone: turn.zone,

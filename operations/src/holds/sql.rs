@@ -305,6 +305,21 @@ pub(super) async fn expire(
     .await
 }
 
+/// Whether the time of any live hold of an event is over.
+pub(super) async fn has_run_out(
+    conn: &mut PgConnection,
+    event_id: EventId,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from hold where event_id = $1 and status = 'live' and expires_at <= $2) as "exists!""#,
+        event_id as _,
+        now as _
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// How many of which ticket types holds hold.
 pub(super) async fn counts(
     conn: &mut PgConnection,

@@ -51,6 +51,8 @@ pub struct Turn {
     pub event_id: EventId,
     /// Its title.
     pub event_title: String,
+    /// When it starts, on the clock there.
+    pub event_starts: LocalTime,
     /// How far it has come.
     pub status: TurnStatus,
     /// When the waiting room opens, while it has not: until then nobody has a position, and who comes when does not matter.
@@ -148,6 +150,7 @@ pub(super) struct TurnRow {
     pub(super) id: TurnId,
     pub(super) event_id: EventId,
     pub(super) event_title: String,
+    pub(super) event_starts: LocalTime,
     pub(super) zone: Zone,
     pub(super) number: Option<i64>,
     pub(super) seen_at: Timestamp,
@@ -176,6 +179,7 @@ impl TurnRow {
             id: self.id,
             event_id: self.event_id,
             event_title: self.event_title,
+            event_starts: self.event_starts,
             status,
             opens,
             position,

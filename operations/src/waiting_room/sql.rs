@@ -214,7 +214,7 @@ pub(super) async fn note_look(conn: &mut PgConnection, room: &RoomRow) -> sqlx::
 pub(super) async fn turn(conn: &mut PgConnection, id: TurnId) -> Result<TurnRow, LookupError> {
     let found = sqlx::query_as!(
         TurnRow,
-        r#"select turn.id, turn.event_id, event.title as event_title, event.zone, turn.number, turn.seen_at, turn.ends_at,
+        r#"select turn.id, turn.event_id, event.title as event_title, event.starts_local as event_starts, event.zone, turn.number, turn.seen_at, turn.ends_at,
              exists (select from hold where hold.turn_id = turn.id and hold.status = 'ordered') as "has_ordered!"
            from turn join event on event.id = turn.event_id where turn.id = $1"#,
         id as _
