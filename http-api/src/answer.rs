@@ -16,11 +16,29 @@ pub(crate) fn json(status: StatusCode, value: &Value) -> Response {
     (status, headers, value.to_string()).into_response()
 }
 
+/// The tag of an answer: a fingerprint of all of it and, where what was got has a version, that before it, so that a write
+/// can be refused when it has changed (`If-Match`).
+fn tag(value: &Value, body: &str) -> String {
+    let digest = hex::encode(&Sha256::digest(body)[..16]);
+    let version = [&value["version"], &value["event"]["version"]];
+    match version.into_iter().find_map(Value::as_i64) {
+        Some(version) => format!("\"v{version}.{digest}\""),
+        None => format!("\"{digest}\""),
+    }
+}
+
+/// The version in such a tag.
+pub(crate) fn version_of(tag: &str) -> Option<i64> {
+    let inside = tag.strip_prefix("\"v")?.strip_suffix('"')?;
+    let (version, digest) = inside.split_once('.')?;
+    let is_hex = digest.len() == 32 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    version.parse().ok().filter(|_| is_hex)
+}
+
 /// What was got, unless the caller has it already.
 pub(crate) fn tagged(headers: &HeaderMap, value: &Value) -> Response {
     let body = value.to_string();
-    let digest = Sha256::digest(&body);
-    let tag = format!("\"{}\"", hex::encode(&digest[..16]));
+    let tag = tag(value, &body);
     let known = headers.get_all(header::IF_NONE_MATCH).iter();
     let known = known.filter_map(|value| value.to_str().ok());
     let is_known = known.flat_map(|value| value.split(',')).any(|given| {

@@ -9,9 +9,12 @@ use axum::{
 use operations::Entry;
 use serde_json::{Map, Value};
 
-use crate::problem::{
-    BODY_LATE, BODY_MALFORMED, BODY_MEDIA_TYPE, BODY_TOO_LARGE, IF_MATCH_UNSUPPORTED,
-    PARAMETER_INVALID, Problem,
+use crate::{
+    answer,
+    problem::{
+        BODY_LATE, BODY_MALFORMED, BODY_MEDIA_TYPE, BODY_TOO_LARGE, IF_MATCH_UNSUPPORTED,
+        PARAMETER_INVALID, Problem,
+    },
 };
 
 /// The longest request, in bytes.
@@ -105,6 +108,8 @@ pub(crate) struct Envelope {
     pub(crate) confirm: Option<[u8; 32]>,
     /// A repeat under the same key is the same request.
     pub(crate) key: Option<String>,
+    /// Refused when it is no longer at this version.
+    pub(crate) version: Option<i64>,
 }
 
 impl Envelope {
@@ -132,10 +137,7 @@ impl Envelope {
                 envelope.confirm = Some(digest);
             }
         }
-        if headers.contains_key(header::IF_MATCH) {
-            let detail = "If-Match is not honoured here, so nothing was done";
-            return Err(Problem::own(IF_MATCH_UNSUPPORTED, detail).at("If-Match"));
-        }
+        envelope.version = version(headers)?;
         let mut keys = headers.get_all(KEY).iter();
         if let Some(key) = keys.next() {
             // In a dry run, too, though it does nothing there.
@@ -150,6 +152,77 @@ impl Envelope {
         }
         Ok(envelope)
     }
+}
+
+impl Envelope {
+    /// The same, where nothing has a version.
+    pub(crate) fn unconditional(self) -> Result<Self, Problem> {
+        match self.version {
+            None => Ok(self),
+            Some(_) => Err(not_honoured("nothing here has a version")),
+        }
+    }
+}
+
+/// A header that is not honoured must not be ignored.
+fn not_honoured(why: &str) -> Problem {
+    let detail = format!("`If-Match` is not honoured, so nothing was done: {why}");
+    Problem::own(IF_MATCH_UNSUPPORTED, detail).at("If-Match")
+}
+
+/// The version in `If-Match`; none without the header, and for `*`, which is there if the operation finds it.
+fn version(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
+    let mut given = headers.get_all(header::IF_MATCH).iter();
+    let Some(tag) = given.next() else {
+        return Ok(None);
+    };
+    let tag = tag.to_str().unwrap_or_default().trim();
+    if given.next().is_none() && tag == "*" {
+        return Ok(None);
+    }
+    let detail = "`If-Match` must be the one `ETag` of an answer that has a version, such as that of get_event";
+    let version = answer::version_of(tag).filter(|_| given.next().is_none());
+    version
+        .map(Some)
+        .ok_or_else(|| invalid("If-Match", detail.to_owned()))
+}
+
+/// Whether a write is refused when what it changes is not at the version that was given.
+pub(crate) fn minds_version(entry: &Entry) -> bool {
+    let schema = operations::catalog::input_schema(entry.name);
+    let is_taken = schema["properties"]["version"].is_object();
+    is_taken
+        && entry
+            .faults()
+            .iter()
+            .any(|spec| spec.code == CHANGED_MEANWHILE)
+}
+
+/// What such a write is refused with.
+pub(crate) const CHANGED_MEANWHILE: &str = "changed_meanwhile";
+
+/// The input with the version of `If-Match`.
+pub(crate) fn at_version(
+    entry: &Entry,
+    mut input: Value,
+    version: Option<i64>,
+) -> Result<Value, Problem> {
+    let Some(version) = version else {
+        return Ok(input);
+    };
+    if !minds_version(entry) {
+        let why = format!("{} does not mind versions", entry.name);
+        return Err(not_honoured(&why));
+    }
+    let given = &input["version"];
+    if !given.is_null() && given.as_i64() != Some(version) {
+        let detail = "`version` and `If-Match` say different things";
+        return Err(invalid("If-Match", detail.to_owned()));
+    }
+    if let Some(fields) = input.as_object_mut() {
+        fields.insert("version".to_owned(), version.into());
+    }
+    Ok(input)
 }
 
 /// The JSON object in a body; nothing is an empty one. Whoever sends it piece by piece for ever must not hold a

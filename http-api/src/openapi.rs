@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    input::{CONFIRM, DRY_RUN, is_got},
+    input::{CHANGED_MEANWHILE, CONFIRM, DRY_RUN, is_got, minds_version},
     problem::{
         self, BODY_LATE, BODY_MALFORMED, BODY_MEDIA_TYPE, BODY_TOO_LARGE, CHECKOUT_UNKNOWN,
         CONFIRMATION_NEEDED, IF_MATCH_UNSUPPORTED, INVALID_INPUT, KEY_GUESSABLE, NOT_ORDERED, OWN,
@@ -65,7 +65,7 @@ pub fn document(url: &str) -> Value {
 
 const INTRODUCTION: &str = "Every operation of EventOS. What gets one thing is a GET with its input as parameters; everything \
 else is a POST with its input as JSON. Writes take `dry_run` to check without keeping anything, and an `Idempotency-Key` so \
-that a repeat within a week does nothing twice. What takes something away answers 428 until `confirm` says what was seen; \
+that a repeat within a week does nothing twice; where an operation minds versions, `If-Match` takes the `ETag` of what was got. What takes something away answers 428 until `confirm` says what was seen; \
 what a person must decide answers 202 and waits for them. Refusals are problems (RFC 9457) with a stable `code` and a `hint`. \
 Paths below `/v1/public` need no token: they are for whoever buys tickets.";
 
@@ -83,6 +83,14 @@ fn operation(entry: &Entry) -> Value {
     } else if entry.effect != Effect::Read {
         parameters.push(dry_run());
         parameters.push(idempotency_key(1, 200));
+    }
+    let minds_version = !is_got && minds_version(entry);
+    if minds_version {
+        let says = "The `ETag` of what was got: refused with 412 when that has another version by now. The same as `version`.";
+        parameters.push(json!({
+            "name": "If-Match", "in": "header", "description": says,
+            "schema": {"type": "string", "pattern": "^(\\*|\"v[0-9]{1,9}\\.[0-9a-f]{32}\")$"},
+        }));
     }
     if entry.effect == Effect::Destructive {
         let says =
@@ -110,6 +118,10 @@ fn operation(entry: &Entry) -> Value {
     let mut output = entry.output_schema();
     if entry.effect != Effect::Read {
         output["properties"]["dry_run"] = shown_schema();
+    }
+    if minds_version {
+        let status = StatusCode::PRECONDITION_FAILED.as_u16();
+        codes.entry(status).or_default().insert(CHANGED_MEANWHILE);
     }
     let mut responses = responses(&codes);
     responses.insert("200".to_owned(), done("Done.", &output, is_got));
@@ -164,7 +176,7 @@ fn public_operation(step: &Step) -> Value {
     if step.path.contains("{turn}") || step.takes.contains(&TURN) {
         own.push(TURN_UNKNOWN);
     }
-    if step.kind == Kind::ShowOrder {
+    if matches!(step.kind, Kind::ShowOrder | Kind::Redeem) {
         own.push(NOT_ORDERED);
     }
     add_own(&mut codes, &own);

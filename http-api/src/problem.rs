@@ -11,6 +11,8 @@ use domain::{
 };
 use serde_json::{Map, Value, json};
 
+use crate::input::CHANGED_MEANWHILE;
+
 /// The media type of problems.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 /// Where problems are described, each under its code.
@@ -72,7 +74,7 @@ own! {
     /// A parameter that is not known, or is malformed.
     PARAMETER_INVALID BAD_REQUEST Invalid "parameter_invalid" "Correct the named parameter, or leave it out.";
     /// A header that is not honoured must not be ignored.
-    IF_MATCH_UNSUPPORTED BAD_REQUEST Invalid "if_match_unsupported" "Leave If-Match out; where an operation takes a `version`, give it in the input.";
+    IF_MATCH_UNSUPPORTED BAD_REQUEST Invalid "if_match_unsupported" "Leave If-Match out; it is honoured where an operation takes a `version`.";
     /// What takes something away must be seen first.
     CONFIRMATION_NEEDED PRECONDITION_REQUIRED Conflict "confirmation_needed" "Show `preview` to whoever decides; if they agree, send the request again with the parameter `confirm`.";
     /// A buyer's checkout that was not made here.
@@ -152,6 +154,14 @@ impl Problem {
     /// The same, with a parameter, a header or a field of the input to blame.
     pub(crate) fn at(mut self, field: &str) -> Self {
         self.0.field = Some(field.to_owned());
+        self
+    }
+
+    /// The same; with the status for it, if it is that a condition of the request does not hold.
+    pub(crate) fn of_condition(mut self, is_conditional: bool) -> Self {
+        if is_conditional && self.0.code == CHANGED_MEANWHILE {
+            self.0.status = StatusCode::PRECONDITION_FAILED;
+        }
         self
     }
 

@@ -99,10 +99,8 @@ async fn answered(
         };
         let envelope = Envelope::of(query, &parts.headers, known)?;
         let within = shared.options.read_within;
-        (
-            input::of_body(&parts.headers, body, within).await?,
-            envelope,
-        )
+        let given = input::of_body(&parts.headers, body, within).await?;
+        (input::at_version(entry, given, envelope.version)?, envelope)
     };
     input::within_limits(catalog::input_schema(entry.name), &input, "")?;
     let mut cx = grant.context();
@@ -115,11 +113,17 @@ async fn answered(
         entry,
         cx,
     };
-    Ok(match call.run(input, envelope).await? {
-        Outcome::Done(value) if is_got => answer::tagged(&parts.headers, &value),
-        Outcome::Done(value) => answer::json(StatusCode::OK, &value),
-        Outcome::Asked(asked) => answer::json(StatusCode::ACCEPTED, &json!({"approval": asked})),
-    })
+    let is_conditional = envelope.version.is_some();
+    let done = call.run(input, envelope).await;
+    Ok(
+        match done.map_err(|problem| problem.of_condition(is_conditional))? {
+            Outcome::Done(value) if is_got => answer::tagged(&parts.headers, &value),
+            Outcome::Done(value) => answer::json(StatusCode::OK, &value),
+            Outcome::Asked(asked) => {
+                answer::json(StatusCode::ACCEPTED, &json!({"approval": asked}))
+            }
+        },
+    )
 }
 
 async fn document(State(shared): State<Arc<Shared>>) -> Json<Value> {

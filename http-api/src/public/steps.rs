@@ -47,7 +47,7 @@ pub(super) async fn answered(
     };
     let (parts, body) = request.into_parts();
     let query = parts.uri.query();
-    let envelope = Envelope::of(query, &parts.headers, &[])?;
+    let envelope = Envelope::of(query, &parts.headers, &[])?.unconditional()?;
     let within = shared.options.read_within;
     let given = input::of_body(&parts.headers, body, within).await?;
     let given = step.checked(given)?;

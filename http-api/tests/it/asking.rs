@@ -5,7 +5,7 @@ use domain::Cx;
 use operations::{
     CATALOG, Shelf,
     approvals::{DecideApproval, Decision},
-    testing::Scene,
+    testing::{Scene, selling},
     tokens::CreateToken,
 };
 use serde_json::{Value, json};
@@ -110,11 +110,15 @@ async fn every_failure_is_a_problem() {
         let problem = refused.is_problem(400, "parameter_invalid");
         assert_eq!(problem["errors"][0]["field"], field);
     }
-    let matched = client
-        .header("if-match", "\"1\"")
-        .post(&venue(""), json!({"name": "Hall"}))
-        .await;
-    matched.is_problem(400, "if_match_unsupported");
+    for (tag, code) in [
+        (format!("\"v1.{}\"", "0".repeat(32)), "if_match_unsupported"),
+        ("\"1\"".to_owned(), "parameter_invalid"),
+        (format!("W/\"v1.{}\"", "0".repeat(32)), "parameter_invalid"),
+    ] {
+        let matched = client.header("if-match", &tag);
+        let matched = matched.post(&venue(""), json!({"name": "Hall"})).await;
+        matched.is_problem(400, code);
+    }
     let unknown = client.post(&venue(""), json!({"nam": "Hall"})).await;
     assert_eq!(
         unknown.is_problem(422, "invalid_input")["errors"][0]["pointer"],
@@ -345,4 +349,42 @@ async fn another_organization_sees_nothing() {
     client.get(&order).await.is_problem(404, "not_found");
     let listed = client.post("/v1/list_orders", json!({})).await.done();
     assert_eq!(listed["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_write_is_refused_when_what_it_is_based_on_has_changed() {
+    let scene = Scene::new().await;
+    let event = scene.published("Gala").await;
+    let client = Client::full(&scene).await;
+    let path = format!("/v1/get_event?event={}", event.slug);
+    let got = client.get(&path).await;
+    let tag = got.headers["etag"].to_str().unwrap().to_owned();
+    let change = |summary: &str| json!({"event": event.id, "summary": summary});
+    let based = client.header("if-match", &tag);
+    based.post("/v1/update_event", change("First")).await.done();
+    let second = based.post("/v1/update_event", change("Second")).await;
+    second.is_problem(412, "changed_meanwhile");
+    // Without the header it is a conflict, as everywhere else.
+    let mut stale = change("Second");
+    stale["version"] = got.json["event"]["version"].clone();
+    let stale = client.post("/v1/update_event", stale).await;
+    stale.is_problem(409, "changed_meanwhile");
+    let mut two = change("Second");
+    two["version"] = json!(999);
+    let two = based.post("/v1/update_event", two).await;
+    two.is_problem(400, "parameter_invalid");
+    // Got anew, it fits; and what changed beside the version, such as how much is left, is in nobody's way.
+    let tag = client.get(&path).await.headers["etag"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    scene.run(selling(event.id, "Regular", 0, 5)).await.unwrap();
+    let based = client.header("if-match", &tag);
+    let done = based
+        .post("/v1/update_event", change("Second"))
+        .await
+        .done();
+    assert_eq!(done["event"]["summary"], "Second");
+    let any = client.header("if-match", "*");
+    any.post("/v1/update_event", change("Third")).await.done();
 }

@@ -398,8 +398,7 @@ async fn an_offer_and_its_mail_are_there_together_or_not_at_all() {
         let times = Arc::new(AtomicUsize::new(0));
         let hook: store::rig::Hook = Arc::new(move |at| {
             let reached = reached.clone();
-            // The first time it is the transaction that ends holds whose time is over.
-            let is_there = at == place && times.fetch_add(1, Ordering::SeqCst) == 1;
+            let is_there = at == place && times.fetch_add(1, Ordering::SeqCst) == 0;
             Box::pin(async move {
                 if is_there {
                     reached.send(()).await.unwrap();
