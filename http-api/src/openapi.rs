@@ -85,13 +85,6 @@ fn operation(entry: &Entry) -> Value {
         parameters.push(idempotency_key(1, 200));
     }
     let minds_version = !is_got && minds_version(entry);
-    if minds_version {
-        let says = "The `ETag` of what was got: refused with 412 when that has another version by now. The same as `version`.";
-        parameters.push(json!({
-            "name": "If-Match", "in": "header", "description": says,
-            "schema": {"type": "string", "pattern": "^(\\*|\"v[0-9]{1,9}\\.[0-9a-f]{32}\")$"},
-        }));
-    }
     if entry.effect == Effect::Destructive {
         let says =
             "The fingerprint of what was seen, from a dry run or from the refusal without it.";
