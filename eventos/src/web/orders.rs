@@ -444,7 +444,7 @@ fn gift_card(words: &Words, asked: &Asked) -> String {
     format!(
         "<details{is_open}><summary>{}</summary>{}<form method=\"post\" action=\"?\"><label>{}<input name=\"gift_card\" \
          required autocomplete=\"off\" autocapitalize=\"characters\" spellcheck=\"false\" \
-         placeholder=\"XXXX-XXXX-XXXX-XXXX\"></label><button>{}</button></form></details>",
+         maxlength=\"60\"></label><button>{}</button></form></details>",
         words.gift_card_ask,
         problem.unwrap_or_default(),
         words.gift_card_code,

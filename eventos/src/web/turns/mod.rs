@@ -2,6 +2,8 @@
 //! chooses tickets and orders them there. It works without scripts; the link is the place in the queue, so it survives
 //! reloads and another device.
 
+mod words;
+
 use std::{collections::HashMap, sync::Arc};
 
 use axum::{
@@ -11,7 +13,7 @@ use axum::{
     response::{IntoResponse as _, Redirect, Response},
     routing::get,
 };
-use domain::{Fault, FaultKind, Language, Money, TurnId, fault::Failure};
+use domain::{Fault, FaultKind, Money, TurnId, fault::Failure};
 use operations::{
     App,
     buyers::{OrderLink, OrderPages, TurnLink, TurnPages},
@@ -21,6 +23,7 @@ use operations::{
     waiting_room::{CheckTurn, JoinWaitingRoom, Turn, TurnStatus},
 };
 
+use self::words::{Words, words};
 use super::{
     buyer::{self, note, when},
     escaped,
@@ -411,101 +414,4 @@ fn row(kind: &TicketType, words: &Words, filled: &Filled) -> String {
         _ => format!("<br><span class=\"soft\">{costs}</span>"),
     };
     format!("<li><span>{name}{chosen}</span>{choice}</li>")
-}
-
-/// The words of the page in one language.
-struct Words {
-    language: Language,
-    opens: &'static str,
-    by_lot: &'static str,
-    keep_open: &'static str,
-    position: &'static str,
-    unknown_pace: &'static str,
-    about_a_minute: &'static str,
-    about: &'static str,
-    now: &'static str,
-    until: &'static str,
-    over: &'static str,
-    again: &'static str,
-    free: &'static str,
-    sold_out: &'static str,
-    later: &'static str,
-    name: &'static str,
-    email: &'static str,
-    buy: &'static str,
-    choose: &'static str,
-    no_tickets: &'static str,
-    no_price: &'static str,
-    no_name: &'static str,
-    no_email: &'static str,
-}
-
-impl Words {
-    fn not_on_sale(&self, state: SaleState) -> &'static str {
-        match state {
-            SaleState::NotYet | SaleState::NextTier | SaleState::NotPublished => self.later,
-            SaleState::OnSale | SaleState::SoldOut | SaleState::Stopped | SaleState::Over => {
-                self.sold_out
-            }
-        }
-    }
-}
-
-const EN: Words = Words {
-    language: Language::En,
-    opens: "The waiting room opens",
-    by_lot: "Until then it does not matter who comes first: turns are drawn by lot.",
-    keep_open: "This page renews itself. Keep it open: whoever is away for two minutes is passed over, and is next on coming back.",
-    position: "Your position in the queue:",
-    unknown_pace: "How long it takes is not known yet.",
-    about_a_minute: "It takes about a minute.",
-    about: "It takes about {} minutes, or less if others leave.",
-    now: "It is your turn.",
-    until: "Choose your tickets by",
-    over: "This turn is over.",
-    again: "Take a new turn",
-    free: "free",
-    sold_out: "sold out",
-    later: "not on sale yet",
-    name: "Name",
-    email: "E-mail, for the tickets",
-    buy: "Order",
-    choose: "You choose what each costs, {least} to {most}",
-    no_tickets: "Please choose at least one ticket.",
-    no_price: "Please write what you want to pay as an amount, such as 12.50.",
-    no_name: "Please give your name.",
-    no_email: "Please give an e-mail address that works.",
-};
-
-const DE: Words = Words {
-    language: Language::De,
-    opens: "Der Warteraum öffnet am",
-    by_lot: "Bis dahin ist gleich, wer zuerst kommt: Die Reihenfolge wird ausgelost.",
-    keep_open: "Diese Seite erneuert sich von selbst. Lassen Sie sie offen: Wer zwei Minuten fort ist, wird übergangen und ist bei der Rückkehr als Nächstes dran.",
-    position: "Ihr Platz in der Warteschlange:",
-    unknown_pace: "Wie lange es dauert, ist noch nicht bekannt.",
-    about_a_minute: "Es dauert etwa eine Minute.",
-    about: "Es dauert etwa {} Minuten, oder weniger, wenn andere gehen.",
-    now: "Sie sind an der Reihe.",
-    until: "Wählen Sie Ihre Tickets bis",
-    over: "Diese Runde ist vorbei.",
-    again: "Neu anstellen",
-    free: "kostenlos",
-    sold_out: "ausverkauft",
-    later: "noch nicht im Verkauf",
-    name: "Name",
-    email: "E-Mail, für die Tickets",
-    buy: "Bestellen",
-    choose: "Sie wählen den Preis, {least} bis {most}",
-    no_tickets: "Bitte wählen Sie mindestens ein Ticket.",
-    no_price: "Bitte schreiben Sie Ihren Preis als Betrag, etwa 12,50.",
-    no_name: "Bitte geben Sie Ihren Namen an.",
-    no_email: "Bitte geben Sie eine gültige E-Mail-Adresse an.",
-};
-
-fn words(headers: &HeaderMap) -> &'static Words {
-    match buyer::language(headers) {
-        Language::En => &EN,
-        Language::De => &DE,
-    }
 }
