@@ -1,12 +1,14 @@
 //! What processors tell by webhook. It is kept before it is answered for, and only leads to a job that looks up the order
 //! it is about: a copy, an old one, or one that comes before the order knows of its checkout does no harm.
 
+mod sql;
+
 use domain::{Actor, Cx, Permissions, Timestamp};
 use payments::stripe::{Notice, Topic};
 use serde_json::json;
 use store::StoreError;
 
-use super::{CheckPayment, model::PaymentMethod, sql};
+use super::{CheckPayment, model::PaymentMethod};
 use crate::{App, Operation, jobs::Job};
 
 /// So long are notices kept, for people to look at, in days.
