@@ -21,6 +21,7 @@ mod set_buyer_limit;
 mod set_chosen_price;
 mod set_price_tiers;
 mod set_ticket_type_tax;
+mod setting;
 mod sql;
 mod terms;
 mod tiers;
@@ -44,6 +45,7 @@ pub use set_buyer_limit::{SetBuyerLimit, SetBuyerLimitError};
 pub use set_chosen_price::{SetChosenPrice, SetChosenPriceError};
 pub use set_price_tiers::{PriceTiers, SetPriceTiers, SetPriceTiersError};
 pub use set_ticket_type_tax::{SetTicketTypeTax, SetTicketTypeTaxError};
+pub use setting::SettingError;
 pub use tiers::TierError;
 
 pub(crate) use basket::{Basket, Left, Line, Pick, check_picks, on_sale};

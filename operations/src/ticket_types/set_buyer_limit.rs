@@ -8,18 +8,11 @@ use serde::{Deserialize, Serialize};
 use store::StoreError;
 
 use super::{
-    Left,
-    changes::TicketTypeUpdated,
-    model::{self, TicketType},
+    model::TicketType,
+    setting::{Setting, SettingError},
     sql,
 };
-use crate::{
-    App, Effect, Operation,
-    events::{self, EventStatus},
-    faults::EVENT_CLOSED,
-    field_change::differing,
-    lookup::LookupError,
-};
+use crate::{App, Effect, Operation, field_change::differing};
 
 /// Limit how many tickets of a type one buyer, known by their e-mail address, may have over all their orders of the event;
 /// without `most` there is no such limit. Orders that stand count and stay. For how many one order may have, use
@@ -43,44 +36,18 @@ impl Operation for SetBuyerLimit {
 
     async fn run(self, app: &App, cx: &Cx) -> Result<TicketType, SetBuyerLimitError> {
         let mut tx = app.store().write(cx).await?;
-        // Whoever sells shares the event.
-        let event = events::lock(tx.conn(), cx, &self.event).await?;
-        if let EventStatus::Ended | EventStatus::Cancelled | EventStatus::Archived = event.status {
-            return Err(SetBuyerLimitError::EventClosed {
-                title: event.title,
-                status: event.status,
-            });
+        let setting = Setting::open(&mut tx, &self.event, &self.ticket_type).await?;
+        let offer = &setting.offer;
+        let least = offer.min_per_order.max(1);
+        if let Some(given) = self.most.filter(|most| *most < least) {
+            return Err(SetBuyerLimitError::TooFew { given, least });
         }
-        let offers = sql::offers(tx.conn(), event.id).await?;
-        let offer = model::find(&offers, &self.ticket_type)?;
-        if let Some(most) = self.most
-            && most < offer.min_per_order.max(1)
-        {
-            return Err(SetBuyerLimitError::TooFew {
-                given: most,
-                least: offer.min_per_order.max(1),
-            });
-        }
-        let (id, sold_count) = (offer.id, offer.sold_count);
         let text = |most: Option<i32>| most.map(|most| most.to_string());
         let changed = differing([("most per buyer", text(offer.max_per_buyer), text(self.most))]);
         if !changed.is_empty() {
-            sql::set_max_per_buyer(tx.conn(), cx, id, self.most).await?;
+            sql::set_max_per_buyer(tx.conn(), cx, offer.id, self.most).await?;
         }
-        let offers = sql::offers(tx.conn(), event.id).await?;
-        let saved = model::find(&offers, &id.into())?;
-        let answer = saved.seen(cx, &event, &Left::of(cx, &event, &offers));
-        if changed.is_empty() {
-            return Ok(tx.unchanged(answer).await?);
-        }
-        let change = TicketTypeUpdated {
-            ticket_type_id: id,
-            event_id: event.id,
-            name: saved.name.to_string(),
-            changed,
-            sold_count,
-        };
-        Ok(tx.commit(change, answer).await?)
+        Ok(setting.done(tx, changed).await?)
     }
 }
 
@@ -95,20 +62,9 @@ pub enum SetBuyerLimitError {
         /// The least of an order.
         least: i32,
     },
-    /// The event is over, cancelled or archived.
-    #[error("{title:?} is {status}, so its ticket types can no longer be changed")]
-    EventClosed {
-        /// Its title.
-        title: String,
-        /// Its state.
-        status: EventStatus,
-    },
-    /// The event or the ticket type was not found.
+    /// Nothing can be set.
     #[error(transparent)]
-    Lookup(#[from] LookupError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    Setting(#[from] SettingError),
 }
 
 const BUYER_LIMIT_TOO_LOW: FaultSpec = FaultSpec::new(
@@ -119,24 +75,28 @@ const BUYER_LIMIT_TOO_LOW: FaultSpec = FaultSpec::new(
 
 impl Fault for SetBuyerLimitError {
     fn specs() -> Vec<FaultSpec> {
-        let mut specs = vec![BUYER_LIMIT_TOO_LOW, EVENT_CLOSED];
-        specs.extend(LookupError::specs());
+        let mut specs = vec![BUYER_LIMIT_TOO_LOW];
+        specs.extend(SettingError::specs());
         specs
     }
 
     fn facts(&self) -> Facts {
         match self {
             Self::TooFew { .. } => BUYER_LIMIT_TOO_LOW.at("most"),
-            Self::EventClosed { .. } => EVENT_CLOSED.into(),
-            Self::Lookup(error) => error.facts(),
-            Self::Store(error) => error.facts(),
+            Self::Setting(error) => error.facts(),
         }
+    }
+}
+
+impl From<StoreError> for SetBuyerLimitError {
+    fn from(error: StoreError) -> Self {
+        Self::Setting(error.into())
     }
 }
 
 impl From<sqlx::Error> for SetBuyerLimitError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Store(error.into())
+        Self::Setting(error.into())
     }
 }
 

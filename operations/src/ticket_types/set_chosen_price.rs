@@ -8,18 +8,11 @@ use serde::{Deserialize, Serialize};
 use store::StoreError;
 
 use super::{
-    Left,
-    changes::TicketTypeUpdated,
-    model::{self, Offer, TicketType},
+    model::{Offer, TicketType},
+    setting::{Setting, SettingError},
     sql,
 };
-use crate::{
-    App, Effect, Operation,
-    events::{self, EventStatus},
-    faults::{CURRENCY_DIFFERS, EVENT_CLOSED},
-    field_change::differing,
-    lookup::LookupError,
-};
+use crate::{App, Effect, Operation, faults::CURRENCY_DIFFERS, field_change::differing};
 
 /// Let buyers choose what they pay for each ticket of a type, such as a donation or a solidarity price: from its price up to
 /// `most`, given with `hold_tickets`. Without `most` it has one price again. Orders and holds keep what was chosen.
@@ -42,38 +35,16 @@ impl Operation for SetChosenPrice {
 
     async fn run(self, app: &App, cx: &Cx) -> Result<TicketType, SetChosenPriceError> {
         let mut tx = app.store().write(cx).await?;
-        // Whoever sells shares the event.
-        let event = events::lock(tx.conn(), cx, &self.event).await?;
-        if let EventStatus::Ended | EventStatus::Cancelled | EventStatus::Archived = event.status {
-            return Err(SetChosenPriceError::EventClosed {
-                title: event.title,
-                status: event.status,
-            });
-        }
-        let offers = sql::offers(tx.conn(), event.id).await?;
-        let offer = model::find(&offers, &self.ticket_type)?;
+        let setting = Setting::open(&mut tx, &self.event, &self.ticket_type).await?;
+        let offer = &setting.offer;
         self.check(offer)?;
-        let (id, sold_count) = (offer.id, offer.sold_count);
         let text = |most: Option<Money>| most.map(|most| most.to_string());
         let changed = differing([("chosen up to", text(offer.most()), text(self.most))]);
         if !changed.is_empty() {
             let most_amount = self.most.map(|most| most.amount);
-            sql::set_most(tx.conn(), cx, id, most_amount).await?;
+            sql::set_most(tx.conn(), cx, offer.id, most_amount).await?;
         }
-        let offers = sql::offers(tx.conn(), event.id).await?;
-        let saved = model::find(&offers, &id.into())?;
-        let answer = saved.seen(cx, &event, &Left::of(cx, &event, &offers));
-        if changed.is_empty() {
-            return Ok(tx.unchanged(answer).await?);
-        }
-        let change = TicketTypeUpdated {
-            ticket_type_id: id,
-            event_id: event.id,
-            name: saved.name.to_string(),
-            changed,
-            sold_count,
-        };
-        Ok(tx.commit(change, answer).await?)
+        Ok(setting.done(tx, changed).await?)
     }
 }
 
@@ -112,20 +83,9 @@ pub enum SetChosenPriceError {
         /// The price.
         least: Money,
     },
-    /// The event is over, cancelled or archived.
-    #[error("{title:?} is {status}, so its ticket types can no longer be changed")]
-    EventClosed {
-        /// Its title.
-        title: String,
-        /// Its state.
-        status: EventStatus,
-    },
-    /// The event or the ticket type was not found.
+    /// Nothing can be set.
     #[error(transparent)]
-    Lookup(#[from] LookupError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    Setting(#[from] SettingError),
 }
 
 const MOST_TOO_LITTLE: FaultSpec = FaultSpec::new(
@@ -136,8 +96,8 @@ const MOST_TOO_LITTLE: FaultSpec = FaultSpec::new(
 
 impl Fault for SetChosenPriceError {
     fn specs() -> Vec<FaultSpec> {
-        let mut specs = vec![MOST_TOO_LITTLE, CURRENCY_DIFFERS, EVENT_CLOSED];
-        specs.extend(LookupError::specs());
+        let mut specs = vec![MOST_TOO_LITTLE, CURRENCY_DIFFERS];
+        specs.extend(SettingError::specs());
         specs
     }
 
@@ -145,16 +105,20 @@ impl Fault for SetChosenPriceError {
         match self {
             Self::TooLittle { .. } => MOST_TOO_LITTLE.at("most.amount"),
             Self::OtherCurrency { .. } => CURRENCY_DIFFERS.at("most.currency"),
-            Self::EventClosed { .. } => EVENT_CLOSED.into(),
-            Self::Lookup(error) => error.facts(),
-            Self::Store(error) => error.facts(),
+            Self::Setting(error) => error.facts(),
         }
+    }
+}
+
+impl From<StoreError> for SetChosenPriceError {
+    fn from(error: StoreError) -> Self {
+        Self::Setting(error.into())
     }
 }
 
 impl From<sqlx::Error> for SetChosenPriceError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Store(error.into())
+        Self::Setting(error.into())
     }
 }
 
