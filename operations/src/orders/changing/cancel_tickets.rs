@@ -12,10 +12,10 @@ use store::StoreError;
 use super::{
     Changed,
     changes::TicketsCancelled,
-    picking::{PickError, Picked, Wanted, pick},
+    picking::{PickError, Picked, Wanted, lock, pick},
 };
 use crate::{
-    App, Effect, Operation, events,
+    App, Effect, Operation,
     faults::CHECKED_IN,
     inventory::{self, Step},
     orders::{
@@ -70,13 +70,7 @@ impl Operation for CancelTickets {
 
     async fn run(self, app: &App, cx: &Cx) -> Result<CancelledTickets, CancelTicketsError> {
         let mut tx = app.store().write(cx).await?;
-        let found = sql::resolve(tx.conn(), &self.order).await;
-        let found = found.map_err(PickError::from)?;
-        // Its ticket types keep their pools until the commit.
-        let event = events::share(tx.conn(), cx, &found.event_id.into()).await;
-        let event = event.map_err(PickError::from)?;
-        let order = sql::lock(tx.conn(), found.id).await;
-        let order = order.map_err(PickError::from)?;
+        let (event, order) = lock(&mut tx, &self.order).await?;
         let wanted = Wanted {
             ticket_type: self.ticket_type.as_ref(),
             quantity: self.quantity,

@@ -2,19 +2,22 @@
 
 use std::collections::HashMap;
 
-use domain::{Facts, Fault, FaultKind, FaultSpec, OrderItemId, Reference, TicketId, TicketTypeId};
+use domain::{
+    Facts, Fault, FaultKind, FaultSpec, OrderId, OrderItemId, Reference, TicketId, TicketTypeId,
+};
 use sqlx::PgConnection;
-use store::StoreError;
+use store::{StoreError, WriteTx};
 
 use crate::{
     codes::CodeLookupError,
+    events::{self, Event},
     lookup::{Hit, LookupError, the_one},
     orders::{
         model::{ItemRow, OrderRow, OrderStatus},
         sql,
     },
     taxes::LineTax,
-    tickets::{self, TicketRow, TicketStatus},
+    tickets::{self, Attendee, Bought, NewTicket, TicketRow, TicketStatus},
 };
 
 /// What a caller says about which tickets are meant.
@@ -28,6 +31,8 @@ pub(super) struct Wanted<'a> {
 pub(super) struct Picked {
     pub(super) parts: Vec<Part>,
     pub(super) tickets: Vec<TicketRow>,
+    /// Which line each ticket of the order was issued for.
+    lines: HashMap<TicketId, OrderItemId>,
 }
 
 /// So many of a line.
@@ -79,6 +84,37 @@ impl Picked {
         inside.count()
     }
 
+    /// The tickets become void, and each of their holders gets a new one of an order: `lines` has one for each part.
+    pub(super) async fn reissue(
+        &self,
+        tx: &mut WriteTx<'_>,
+        order: &OrderRow,
+        lines: &[ItemRow],
+        reason: &str,
+    ) -> Result<(), PickError> {
+        let cx = tx.cx();
+        let bought = Bought {
+            event_id: order.event_id,
+            event_title: &order.event_title,
+            order_id: order.id,
+            order_number: &order.number,
+        };
+        let parts = self.parts.iter().map(|part| part.item.id);
+        let lines: HashMap<OrderItemId, &ItemRow> = parts.zip(lines).collect();
+        let mut new = Vec::new();
+        for ticket in &self.tickets {
+            let item = self.lines.get(&ticket.id);
+            let line = item.and_then(|id| lines.get(id));
+            let line = line.ok_or(sqlx::Error::RowNotFound)?;
+            tickets::void(tx.conn(), cx, ticket.id, reason).await?;
+            let line = (line.id, line.ticket_type_id, line.name.as_str());
+            new.push(NewTicket::of(cx, &bought, line, Attendee::of(ticket)));
+        }
+        let new: Vec<&NewTicket> = new.iter().collect();
+        tickets::issue(tx.conn(), cx.organization_id, &new).await?;
+        Ok(())
+    }
+
     /// Takes them out of the lines they are on. Who was named for tickets that are not issued yet stays with the first.
     pub(super) async fn take_out(&mut self, conn: &mut PgConnection) -> sqlx::Result<()> {
         for part in &mut self.parts {
@@ -92,6 +128,17 @@ impl Picked {
         }
         Ok(())
     }
+}
+
+/// Finds an order and locks it. Its event is shared until the commit, so ticket types keep their prices and pools.
+pub(super) async fn lock(
+    tx: &mut WriteTx<'_>,
+    order: &Reference<OrderId>,
+) -> Result<(Event, OrderRow), PickError> {
+    let cx = tx.cx();
+    let found = sql::resolve(tx.conn(), order).await?;
+    let event = events::share(tx.conn(), cx, &found.event_id.into()).await?;
+    Ok((event, sql::lock(tx.conn(), found.id).await?))
 }
 
 /// Finds the tickets that are meant among those of an order that is locked and pending or paid.
@@ -123,7 +170,7 @@ pub(super) async fn pick(
         None => of_type(issued, &items, wanted)?,
     };
     let lines = tickets::lines(conn, order.id).await?;
-    Ok(of_tickets(items, chosen, &lines))
+    Ok(of_tickets(items, chosen, lines))
 }
 
 /// Of an order that is not paid yet: the last of a type.
@@ -143,8 +190,11 @@ fn of_items(items: Vec<ItemRow>, wanted: &Wanted<'_>) -> Result<Picked, PickErro
             parts.push(Part::of(item, count));
         }
     }
-    let tickets = Vec::new();
-    Ok(Picked { parts, tickets })
+    Ok(Picked {
+        parts,
+        tickets: Vec::new(),
+        lines: HashMap::new(),
+    })
 }
 
 /// Of a paid order: the last of a type; those of people who are inside last of all.
@@ -195,7 +245,7 @@ async fn by_name(
 fn of_tickets(
     items: Vec<ItemRow>,
     tickets: Vec<TicketRow>,
-    lines: &HashMap<TicketId, OrderItemId>,
+    lines: HashMap<TicketId, OrderItemId>,
 ) -> Picked {
     let part = |item: ItemRow| {
         let of_item = |ticket: &&TicketRow| lines.get(&ticket.id) == Some(&item.id);
@@ -206,6 +256,7 @@ fn of_tickets(
     Picked {
         parts: parts.collect(),
         tickets,
+        lines,
     }
 }
 

@@ -1,7 +1,5 @@
 //! `split_order`: some tickets of an order become an order of their own.
 
-use std::collections::HashMap;
-
 use domain::{
     Cx, Facts, Fault, FaultKind, FaultSpec, Money, Name, OrderId, OrderItemId, Permission,
     Recorded, Reference, TicketId, TicketTypeId, Untrusted,
@@ -13,11 +11,11 @@ use store::{StoreError, WriteTx};
 use super::{
     Changed,
     changes::OrderSplit,
-    picking::{PickError, Picked, Wanted, pick},
+    picking::{PickError, Picked, Wanted, lock, pick},
 };
 use crate::{
     App, Effect, Operation,
-    events::{self, Event, EventStatus},
+    events::{Event, EventStatus},
     faults::EVENT_CLOSED,
     orders::{
         Buyer, OrderDetail,
@@ -31,7 +29,6 @@ use crate::{
         sql,
     },
     seats::{self, Owner, SeatError, Wish},
-    tickets::{self, Attendee, Bought, NewTicket},
 };
 
 /// Make an order of its own of some tickets of an order, for the same buyer or another: to pay, to cancel or to be invoiced
@@ -115,18 +112,13 @@ struct Split {
 impl SplitOrder {
     async fn check(&self, tx: &mut WriteTx<'_>) -> Result<Split, SplitOrderError> {
         let cx = tx.cx();
-        let found = sql::resolve(tx.conn(), &self.order).await;
-        let found = found.map_err(PickError::from)?;
-        let event = events::share(tx.conn(), cx, &found.event_id.into()).await;
-        let event = event.map_err(PickError::from)?;
+        let (event, order) = lock(tx, &self.order).await?;
         if let EventStatus::Cancelled | EventStatus::Archived = event.status {
             return Err(SplitOrderError::EventClosed {
                 title: event.title,
                 status: event.status,
             });
         }
-        let order = sql::lock(tx.conn(), found.id).await;
-        let order = order.map_err(PickError::from)?;
         let wanted = Wanted {
             ticket_type: self.ticket_type.as_ref(),
             quantity: self.quantity,
@@ -227,33 +219,14 @@ impl Split {
         Ok(amount)
     }
 
-    /// The old tickets become void, and each of their holders gets a new one, at the same seat.
+    /// Each holder gets a new ticket, at the same seat.
     async fn reissue(
         &self,
         tx: &mut WriteTx<'_>,
         lines: &[ItemRow],
     ) -> Result<(), SplitOrderError> {
-        let cx = tx.cx();
-        let bought = Bought {
-            event_id: self.new.event_id,
-            event_title: &self.new.event_title,
-            order_id: self.new.id,
-            order_number: &self.new.number,
-        };
-        let before = tickets::lines(tx.conn(), self.order.id).await?;
-        let items = self.picked.parts.iter().map(|part| part.item.id);
-        let new_lines: HashMap<OrderItemId, &ItemRow> = items.zip(lines).collect();
         let reason = format!("went to order {}", self.new.number);
-        let mut new = Vec::new();
-        for ticket in &self.picked.tickets {
-            let line = before.get(&ticket.id).and_then(|id| new_lines.get(id));
-            let line = line.ok_or(sqlx::Error::RowNotFound)?;
-            tickets::void(tx.conn(), cx, ticket.id, &reason).await?;
-            let line = (line.id, line.ticket_type_id, line.name.as_str());
-            new.push(NewTicket::of(cx, &bought, line, Attendee::of(ticket)));
-        }
-        let new: Vec<&NewTicket> = new.iter().collect();
-        tickets::issue(tx.conn(), cx.organization_id, &new).await?;
+        self.picked.reissue(tx, &self.new, lines, &reason).await?;
         let seats: Vec<(TicketTypeId, String)> = (self.picked.tickets.iter())
             .filter_map(|ticket| Some((ticket.ticket_type_id, ticket.seat.clone()?)))
             .collect();

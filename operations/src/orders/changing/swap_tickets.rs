@@ -9,12 +9,12 @@ use store::WriteTx;
 use super::{
     Changed,
     changes::TicketsSwapped,
-    picking::{Part, PickError, Picked, Wanted, pick},
+    picking::{Part, PickError, Picked, Wanted, lock, pick},
     swap_error::SwapTicketsError,
 };
 use crate::{
     App, Effect, Operation,
-    events::{self, Event, EventStatus},
+    events::{Event, EventStatus},
     holds,
     inventory::{self, Moves, Shortage, Step},
     orders::{
@@ -27,7 +27,6 @@ use crate::{
     seats::{self, Owner, Wish},
     taxes::{self, Item, LineTax},
     ticket_types::{self, BasketError, Offer},
-    tickets::{self, Attendee, Bought, NewTicket},
 };
 
 domain::text_enum! {
@@ -166,20 +165,13 @@ impl SwapTickets {
     }
 
     async fn check(&self, tx: &mut WriteTx<'_>) -> Result<Swap, SwapTicketsError> {
-        let cx = tx.cx();
-        let found = sql::resolve(tx.conn(), &self.order).await;
-        let found = found.map_err(PickError::from)?;
-        // Shared until the commit: its ticket types keep their prices and pools.
-        let event = events::share(tx.conn(), cx, &found.event_id.into()).await;
-        let event = event.map_err(PickError::from)?;
+        let (event, order) = lock(tx, &self.order).await?;
         if let EventStatus::Ended | EventStatus::Cancelled | EventStatus::Archived = event.status {
             return Err(SwapTicketsError::EventClosed {
                 title: event.title,
                 status: event.status,
             });
         }
-        let order = sql::lock(tx.conn(), found.id).await;
-        let order = order.map_err(PickError::from)?;
         let wanted = Wanted {
             ticket_type: self.ticket_type.as_ref(),
             quantity: self.quantity,
@@ -309,7 +301,9 @@ impl Swap {
             _ => (Step::ReleaseHeld, Step::Hold),
         };
         if self.order.status == OrderStatus::Paid {
-            self.reissue(tx, &lines).await?;
+            let reason = format!("exchanged for {:?}", self.to.name.as_str());
+            let picked = &self.picked;
+            picked.reissue(tx, &self.order, &lines, &reason).await?;
         }
         let mut moves = Moves::default();
         let left = inventory::places_of(tx.conn(), &self.picked.counts()).await?;
@@ -329,35 +323,6 @@ impl Swap {
         let owner = Owner::Order(order.id);
         seats::take(tx.conn(), cx, order.event_id, owner, &[wish]).await?;
         seats::to_tickets(tx.conn(), order.id).await?;
-        Ok(())
-    }
-
-    /// The old tickets become void, and each of their holders gets a new one.
-    async fn reissue(
-        &self,
-        tx: &mut WriteTx<'_>,
-        lines: &[ItemRow],
-    ) -> Result<(), SwapTicketsError> {
-        let cx = tx.cx();
-        let bought = Bought {
-            event_id: self.order.event_id,
-            event_title: &self.order.event_title,
-            order_id: self.order.id,
-            order_number: &self.order.number,
-        };
-        let slots = lines.iter().flat_map(|line| {
-            let quantity = usize::try_from(line.quantity).unwrap_or_default();
-            std::iter::repeat_n(line, quantity)
-        });
-        let mut new = Vec::new();
-        for (ticket, line) in self.picked.tickets.iter().zip(slots) {
-            let reason = format!("exchanged for {:?}", line.name);
-            tickets::void(tx.conn(), cx, ticket.id, &reason).await?;
-            let line = (line.id, line.ticket_type_id, line.name.as_str());
-            new.push(NewTicket::of(cx, &bought, line, Attendee::of(ticket)));
-        }
-        let new: Vec<&NewTicket> = new.iter().collect();
-        tickets::issue(tx.conn(), cx.organization_id, &new).await?;
         Ok(())
     }
 
@@ -491,7 +456,7 @@ mod tests {
         let done = scene.run(collected).await.unwrap();
         assert_eq!(done.difference.amount, 3000);
         assert_eq!(done.order.order.total.amount, 8000);
-        let valid = |ticket: &&tickets::Ticket| ticket.status == TicketStatus::Valid;
+        let valid = |ticket: &&crate::tickets::Ticket| ticket.status == TicketStatus::Valid;
         let valid: Vec<_> = done.order.tickets.iter().filter(valid).collect();
         assert_eq!(valid.len(), 2);
         assert!(valid.iter().all(|ticket| ticket.ticket_type == "Box"));
