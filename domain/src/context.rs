@@ -307,6 +307,16 @@ impl Cx {
         }
     }
 
+    /// The same request, for one of the operations that it consists of: kept and recorded with it, whether or not all of
+    /// it is only tried out.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        Self {
+            mode: Mode::Live,
+            ..self.apart()
+        }
+    }
+
     /// Whether the caller has cancelled the request; asked once more just before commit.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.as_ref().is_some_and(|cancelled| cancelled())

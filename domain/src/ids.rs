@@ -139,6 +139,8 @@ ids! {
     CapacityPoolId "pool" "a capacity pool";
     /// Names a row of the audit trail.
     ChangeId "chg" "a change";
+    /// Names changes that were made together.
+    ChangeSetId "set" "a change set";
     /// Names one scan at the door.
     CheckInId "chk" "a check-in";
     /// Names a show.

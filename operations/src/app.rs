@@ -125,6 +125,14 @@ impl App {
         Self::new(self.store.clone(), options)
     }
 
+    /// The same on another store: that of a transaction which several operations share.
+    pub(crate) fn on(&self, store: Store) -> Self {
+        Self {
+            store,
+            ..self.clone()
+        }
+    }
+
     /// Where operations open their transactions.
     pub(crate) fn store(&self) -> &Store {
         &self.store

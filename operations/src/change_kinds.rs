@@ -15,6 +15,10 @@ pub const KINDS: &[(&str, &str)] = &[
         "approval.requested",
         "Something waits for a person's decision.",
     ),
+    (
+        "change_set.applied",
+        "Several changes that a person agreed to as one were made together; each of them is a change of its own, too.",
+    ),
     ("check_in.admitted", "A ticket's holder was let in."),
     ("check_in.refused", "A scan at the door was refused."),
     ("check_in.undone", "A check-in was taken back."),

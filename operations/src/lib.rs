@@ -4,7 +4,7 @@
 //! [`organizations`], [`tokens`], [`audit`], [`venues`], [`inventory`], [`events`], [`taxes`], [`ticket_types`],
 //! [`promo_codes`], [`gift_cards`], [`seats`], [`waiting_room`], [`holds`], [`tickets`], [`orders`], [`check_ins`], [`surveys`], [`messages`],
 //! [`waitlist`], [`reports`], [`privacy`], [`lifecycle`],
-//! [`approvals`], [`workflows`], [`workflow_runs`].
+//! [`approvals`], [`workflows`], [`workflow_runs`], [`change_sets`].
 #![warn(missing_docs)]
 
 pub mod app;
@@ -28,6 +28,7 @@ pub mod testing;
 
 pub mod approvals;
 pub mod audit;
+pub mod change_sets;
 pub mod check_ins;
 pub mod events;
 pub mod gift_cards;

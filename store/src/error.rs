@@ -32,6 +32,12 @@ pub enum StoreError {
     /// A step of a run was to be written by a worker that no longer holds the run; nothing was kept.
     #[error("another worker has taken this run over, or it was stopped")]
     Fenced,
+    /// An operation within a larger set wanted a second transaction beside the one that it was lent.
+    #[error("this cannot be done together with other things")]
+    JointBusy,
+    /// An earlier operation of a larger set refused, so nothing of it may be kept.
+    #[error("something that belongs to this was refused before")]
+    JointEnded,
     /// A defect: a query or a row that does not fit the schema.
     #[error("the database refused a statement")]
     Internal(#[source] sqlx::Error),
@@ -82,6 +88,16 @@ const FENCED: FaultSpec = FaultSpec::new(
     "fenced",
     "Nothing was saved; whoever holds the run now goes on.",
 );
+const JOINT_BUSY: FaultSpec = FaultSpec::new(
+    FaultKind::Invalid,
+    "not_together",
+    "Nothing was saved; do it by itself.",
+);
+const JOINT_ENDED: FaultSpec = FaultSpec::new(
+    FaultKind::Conflict,
+    "refused_before",
+    "Nothing was saved; mend what was refused first.",
+);
 const INTERNAL: FaultSpec = FaultSpec::new(
     FaultKind::Internal,
     "internal",
@@ -100,6 +116,8 @@ impl Fault for StoreError {
             PREVIEW_CHANGED,
             ALREADY_DONE,
             FENCED,
+            JOINT_BUSY,
+            JOINT_ENDED,
             INTERNAL,
         ]
     }
@@ -115,6 +133,8 @@ impl Fault for StoreError {
             Self::PreviewChanged => PREVIEW_CHANGED,
             Self::AlreadyDone => ALREADY_DONE,
             Self::Fenced => FENCED,
+            Self::JointBusy => JOINT_BUSY,
+            Self::JointEnded => JOINT_ENDED,
             Self::Internal(_) => INTERNAL,
         };
         spec.into()

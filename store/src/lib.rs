@@ -9,6 +9,7 @@ pub mod embedded;
 mod error;
 mod feed;
 mod idempotency;
+mod joint;
 mod migrate;
 #[cfg(feature = "testing")]
 pub mod rig;
@@ -23,6 +24,7 @@ pub use bell::{Bell, Ear};
 pub use error::{ResultExt, StoreError};
 pub use feed::Seen;
 pub use idempotency::Remembered;
+pub use joint::Joint;
 pub use migrate::{MigrationState, migrations};
 pub use sessions::Sessions;
 pub use tx::{ReadTx, SystemTx, WriteTx};
@@ -30,6 +32,7 @@ pub use tx::{ReadTx, SystemTx, WriteTx};
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use domain::{Cx, Timestamp, context::Mode};
+use joint::Held;
 use sqlx::{
     AssertSqlSafe, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -69,6 +72,8 @@ pub struct Store {
     primary: PgPool,
     replica: Option<PgPool>,
     shared: Arc<Shared>,
+    /// The transaction that operations on this store share, if they do.
+    joint: Option<Arc<joint::Slot>>,
 }
 
 /// What transactions of one store share.
@@ -104,6 +109,7 @@ impl Store {
             primary: pool(&options.url)?,
             replica,
             shared: Arc::default(),
+            joint: None,
         })
     }
 
@@ -126,20 +132,22 @@ impl Store {
 
     /// Opens a read-only transaction as the context's organization.
     pub async fn read<'a>(&self, cx: &'a Cx) -> Result<ReadTx<'a>, StoreError> {
-        Ok(ReadTx::new(
-            begin(&self.primary, &opening(cx, "begin read only")).await?,
-            cx,
-        ))
+        self.reading(&self.primary, cx).await
     }
 
     /// Like [`Self::read`], but from the replica where there is one: the answer may be seconds old.
     /// Never for availability.
     pub async fn read_stale<'a>(&self, cx: &'a Cx) -> Result<ReadTx<'a>, StoreError> {
         let pool = self.replica.as_ref().unwrap_or(&self.primary);
-        Ok(ReadTx::new(
-            begin(pool, &opening(cx, "begin read only")).await?,
-            cx,
-        ))
+        self.reading(pool, cx).await
+    }
+
+    async fn reading<'a>(&self, pool: &PgPool, cx: &'a Cx) -> Result<ReadTx<'a>, StoreError> {
+        let held = match &self.joint {
+            Some(slot) => Held::lent(slot, true)?,
+            None => Held::own(begin(pool, &opening(cx, "begin read only")).await?),
+        };
+        Ok(ReadTx::new(held, cx))
     }
 
     /// Opens a write transaction as the context's organization; refused in a read-only context.
@@ -147,17 +155,24 @@ impl Store {
         if cx.mode == Mode::ReadOnly {
             return Err(StoreError::ReadOnly);
         }
-        Ok(WriteTx::new(
-            begin(&self.primary, &opening(cx, "begin")).await?,
-            cx,
-            Arc::clone(&self.shared),
-        ))
+        let held = match &self.joint {
+            Some(slot) => Held::lent(slot, false)?,
+            None => Held::own(self.open(cx).await?),
+        };
+        Ok(WriteTx::new(held, cx, Arc::clone(&self.shared)))
+    }
+
+    async fn open(&self, cx: &Cx) -> Result<Transaction<'static, Postgres>, StoreError> {
+        begin(&self.primary, &opening(cx, "begin")).await
     }
 
     /// Opens a write transaction of several requests of one organization, each of which may share one
     /// ([`may_share`]). `cx` is any of theirs.
     pub async fn write_together(&self, cx: &Cx) -> Result<BatchTx, StoreError> {
-        let tx = begin(&self.primary, &opening(cx, "begin")).await?;
+        if self.joint.is_some() {
+            return Err(StoreError::JointBusy);
+        }
+        let tx = self.open(cx).await?;
         Ok(BatchTx::new(tx, Arc::clone(&self.shared)))
     }
 

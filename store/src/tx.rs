@@ -6,16 +6,16 @@ use domain::{Change, ChangeId, Cx, OrganizationId, Recorded, context::Mode};
 use serde::Serialize;
 use sqlx::{PgConnection, Postgres, Transaction, types::Json};
 
-use crate::{Shared, StoreError, idempotency, runs};
+use crate::{Shared, StoreError, idempotency, joint::Held, runs};
 
 /// A read-only transaction of one organization. Dropping it ends it.
 pub struct ReadTx<'a> {
-    tx: Transaction<'static, Postgres>,
+    tx: Held,
     cx: &'a Cx,
 }
 
 impl<'a> ReadTx<'a> {
-    pub(crate) fn new(tx: Transaction<'static, Postgres>, cx: &'a Cx) -> Self {
+    pub(crate) fn new(tx: Held, cx: &'a Cx) -> Self {
         Self { tx, cx }
     }
 
@@ -26,20 +26,20 @@ impl<'a> ReadTx<'a> {
 
     /// The connection, for queries.
     pub fn conn(&mut self) -> &mut PgConnection {
-        &mut self.tx
+        self.tx.conn()
     }
 }
 
 /// A write transaction of one organization. It ends in [`Self::commit`]; dropping it keeps nothing.
 pub struct WriteTx<'a> {
-    tx: Transaction<'static, Postgres>,
+    tx: Held,
     cx: &'a Cx,
     changes: Vec<Recorded>,
     shared: Arc<Shared>,
 }
 
 impl<'a> WriteTx<'a> {
-    pub(crate) fn new(tx: Transaction<'static, Postgres>, cx: &'a Cx, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(tx: Held, cx: &'a Cx, shared: Arc<Shared>) -> Self {
         Self {
             tx,
             cx,
@@ -55,7 +55,7 @@ impl<'a> WriteTx<'a> {
 
     /// The connection, for queries.
     pub fn conn(&mut self) -> &mut PgConnection {
-        &mut self.tx
+        self.tx.conn()
     }
 
     /// Whether a test has taken a guard away; never in earnest.
@@ -104,7 +104,7 @@ impl<'a> WriteTx<'a> {
         if self
             .cx
             .confirmed
-            .is_some_and(|digest| digest != self.cx.digest(&self.changes))
+            .is_some_and(|digest| digest != self.digest())
         {
             return Err(StoreError::PreviewChanged);
         }
@@ -113,20 +113,22 @@ impl<'a> WriteTx<'a> {
             .iter()
             .map(|change| (self.cx, change))
             .collect();
-        insert_changes(&mut self.tx, &changes).await?;
+        insert_changes(self.tx.conn(), &changes).await?;
         if let Some(idempotency) = &self.cx.idempotency {
-            idempotency::remember(&mut self.tx, &[(self.cx, idempotency, &answer)]).await?;
+            idempotency::remember(self.tx.conn(), &[(self.cx, idempotency, &answer)]).await?;
         }
         let checkpoint = (self.cx.checkpoint.as_ref()).filter(|_| self.cx.mode == Mode::Live);
         if let Some(checkpoint) = checkpoint {
             let rig = &self.shared.rig;
-            runs::write_checkpoint(&mut self.tx, self.cx, checkpoint, &answer, rig).await?;
+            runs::write_checkpoint(self.tx.conn(), self.cx, checkpoint, &answer, rig).await?;
         }
         if self.cx.is_cancelled() {
             return Err(StoreError::Cancelled);
         }
         if self.cx.mode == Mode::DryRun {
             self.tx.rollback().await?;
+        } else if self.tx.is_lent() {
+            self.tx.commit().await?;
         } else {
             self.shared.rig.cross("commit.before").await;
             self.tx.commit().await.map_err(StoreError::of_commit)?;
@@ -140,6 +142,16 @@ impl<'a> WriteTx<'a> {
         }
         self.cx.note_recorded(&self.changes);
         Ok(answer)
+    }
+
+    /// What a person would be shown of it: of a part of something larger, with what came before.
+    fn digest(&self) -> [u8; 32] {
+        if !self.tx.is_lent() {
+            return self.cx.digest(&self.changes);
+        }
+        let mut all = self.cx.recorded();
+        all.extend_from_slice(&self.changes);
+        self.cx.digest(&all)
     }
 }
 

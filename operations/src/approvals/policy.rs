@@ -24,7 +24,8 @@ pub struct Reason {
 
 /// Those that can need a person. Not `queue_message`, the step of a workflow that mails: whoever enables the workflow
 /// agrees to whom it writes.
-const ASKING: [&str; 15] = [
+const ASKING: [&str; 16] = [
+    "apply_changes",
     "cancel_event",
     "cancel_order",
     "cancel_tickets",
@@ -68,6 +69,11 @@ fn of_change(change: &Recorded) -> Option<Reason> {
             .is_some_and(|amount| amount != 0)
     };
     match change.kind {
+        "change_set.applied" => reason(
+            "changes_together",
+            Role::Manager,
+            "It makes several changes at once.".to_owned(),
+        ),
         "event.cancelled" => reason(
             "cancels_event",
             Role::Manager,
