@@ -143,6 +143,8 @@ ids! {
     ChangeSetId "set" "a change set";
     /// Names one scan at the door.
     CheckInId "chk" "a check-in";
+    /// Names what a person and an agent say to each other.
+    ConversationId "cnv" "a conversation";
     /// Names a show.
     EventId "evt" "an event";
     /// Names a fee that is charged beside tickets.
@@ -159,6 +161,8 @@ ids! {
     MessageId "msg" "a message";
     /// Names an organization's own template of a message.
     MessageTemplateId "tpl" "a message template";
+    /// Names one attempt at asking a language model.
+    ModelCallId "mcl" "a call of a model";
     /// Names a line of an order.
     OrderItemId "item" "an order item";
     /// Names one buyer's purchase.

@@ -51,6 +51,8 @@ text_enum! {
         WorkflowsRead = "workflows:read",
         /// Store, enable, start and steer workflows.
         WorkflowsWrite = "workflows:write",
+        /// Talk to agents, which then do what one may oneself.
+        AgentsUse = "agents:use",
         /// See what waits for a decision.
         ApprovalsRead = "approvals:read",
         /// Decide what waits for a person. Never held by a token or a workflow.

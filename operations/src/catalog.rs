@@ -9,6 +9,7 @@ use crate::{
     audit::ListChanges,
     change_sets::ApplyChanges,
     check_ins::{CheckIn, GetDoorStatus, ListAttendees, UndoCheckIn},
+    conversations::{AskAgent, GetConversation, ListConversations, RecordTurn, StopConversation},
     events::{CreateEvent, ListEvents},
     gift_cards::{GetGiftCard, IssueGiftCards, ListGiftCards, UpdateGiftCard},
     holds::{ExtendHold, GetHold, HoldTickets, ReleaseHold},
@@ -24,6 +25,7 @@ use crate::{
             ListWebhookDeliveries, ListWebhookEndpoints, ReplayWebhookDelivery, SaveWebhookEndpoint,
         },
     },
+    model_calls::{GetModelCosts, SetModelBudget},
     operation::{
         Entry,
         Shelf::{Operators, Searchable, Shown},
@@ -219,6 +221,13 @@ pub const CATALOG: &[Entry] = &[
     entry::<GetApproval>(Workflows, Searchable),
     entry::<RequestApproval>(Workflows, Operators),
     entry::<DecideApproval>(Workflows, Operators),
+    entry::<AskAgent>(Workflows, Operators),
+    entry::<GetConversation>(Workflows, Operators),
+    entry::<ListConversations>(Workflows, Operators),
+    entry::<StopConversation>(Workflows, Operators),
+    entry::<RecordTurn>(Workflows, Operators),
+    entry::<GetModelCosts>(Reports, Searchable),
+    entry::<SetModelBudget>(Organization, Operators),
 ];
 
 /// The entry of an operation's name.

@@ -23,6 +23,12 @@ pub const KINDS: &[(&str, &str)] = &[
     ("check_in.refused", "A scan at the door was refused."),
     ("check_in.undone", "A check-in was taken back."),
     (
+        "conversation.answered",
+        "An agent's turn in a conversation is over.",
+    ),
+    ("conversation.asked", "A person said something to an agent."),
+    ("conversation.stopped", "A person stopped an agent."),
+    (
         "credit_note.issued",
         "An invoice was taken back, or a part of it.",
     ),
@@ -93,6 +99,10 @@ pub const KINDS: &[(&str, &str)] = &[
     ("message.moved", "A message was called off or queued again."),
     ("message.queued", "Messages were queued."),
     ("message_template.saved", "A template got new words."),
+    (
+        "model_budget.set",
+        "Somebody said what language models may cost.",
+    ),
     ("order.cancelled", "An order was called off."),
     (
         "order.expired",

@@ -4,7 +4,8 @@
 //! [`organizations`], [`tokens`], [`audit`], [`venues`], [`inventory`], [`events`], [`taxes`], [`ticket_types`],
 //! [`promo_codes`], [`gift_cards`], [`seats`], [`waiting_room`], [`holds`], [`tickets`], [`orders`], [`check_ins`], [`surveys`], [`messages`],
 //! [`waitlist`], [`reports`], [`privacy`], [`lifecycle`],
-//! [`approvals`], [`workflows`], [`workflow_runs`], [`change_sets`].
+//! [`approvals`], [`workflows`], [`workflow_runs`], [`change_sets`], [`model_calls`],
+//! [`conversations`].
 #![warn(missing_docs)]
 
 pub mod app;
@@ -30,12 +31,14 @@ pub mod approvals;
 pub mod audit;
 pub mod change_sets;
 pub mod check_ins;
+pub mod conversations;
 pub mod events;
 pub mod gift_cards;
 pub mod holds;
 pub mod inventory;
 pub mod lifecycle;
 pub mod messages;
+pub mod model_calls;
 pub mod orders;
 pub mod organizations;
 pub mod privacy;

@@ -1,6 +1,6 @@
 //! `get_approval`: how far a decision has come.
 
-use domain::{ApprovalId, Cx, Permission, Untrusted};
+use domain::{ApprovalId, Cx, Permission, Untrusted, WorkflowRunId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -46,6 +46,19 @@ pub async fn find_approval(
         Some(stored) => Ok(Some(seen(tx.conn(), cx, stored).await?)),
         None => Ok(None),
     }
+}
+
+/// What runs have asked, oldest first.
+pub(crate) async fn of_runs(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    runs: &[WorkflowRunId],
+) -> sqlx::Result<Vec<Approval>> {
+    let mut all = Vec::new();
+    for stored in sql::of_runs(conn, runs).await? {
+        all.push(seen(conn, cx, stored).await?);
+    }
+    Ok(all)
 }
 
 pub(super) async fn find(conn: &mut PgConnection, id: ApprovalId) -> Result<Stored, LookupError> {

@@ -18,6 +18,7 @@ mod sql;
 
 pub use decide_approval::{DecideApproval, DecideApprovalError, DecidedApproval, Decision};
 pub use expire::expire_due;
+pub(crate) use get_approval::of_runs;
 pub use get_approval::{GetApproval, find_approval};
 pub use leave::leave_to_a_person;
 pub use list_approvals::ListApprovals;

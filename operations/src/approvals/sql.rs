@@ -2,6 +2,7 @@
 
 use domain::{
     ApiTokenId, ApprovalId, Cx, OrganizationId, PageRequest, Permissions, Timestamp, UserId,
+    WorkflowRunId,
 };
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -102,6 +103,22 @@ pub(super) async fn get(conn: &mut PgConnection, id: ApprovalId) -> sqlx::Result
         id as _,
     )
     .fetch_optional(conn)
+    .await
+}
+
+/// What runs have asked, oldest first.
+pub(super) async fn of_runs(
+    conn: &mut PgConnection,
+    runs: &[WorkflowRunId],
+) -> sqlx::Result<Vec<Stored>> {
+    sqlx::query_as!(
+        Stored,
+        "select id, title, reason, operation, input, changes_digest, preview, show, requested_by, permissions, run_id, decides, \
+           status, expires_at, decided_by, decided_at, note, result, replaced_by, created_at \
+         from approval where run_id = any($1) order by id limit 200",
+        runs as _,
+    )
+    .fetch_all(conn)
     .await
 }
 

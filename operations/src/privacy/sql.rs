@@ -307,6 +307,19 @@ pub(super) async fn records(
     )
     .execute(&mut *conn)
     .await?;
+    let conversations = sqlx::query!(
+        r#"with turn as (
+             update conversation_turn set messages = null where mentions(messages::text, $1, $2)
+             returning conversation_id),
+           entry as (
+             update conversation_entry set body = '{"text": "erased"}' where mentions(body::text, $1, $2)
+             returning conversation_id)
+           update conversation set title = 'erased' where mentions(title, $1, $2)"#,
+        &traces.ids,
+        &traces.addresses,
+    )
+    .execute(&mut *conn)
+    .await?;
     let answers = sqlx::query!(
         "delete from idempotency_key where personal and mentions(answer::text, $1, $2)",
         &traces.ids,
@@ -314,5 +327,8 @@ pub(super) async fn records(
     )
     .execute(conn)
     .await?;
-    Ok(runs.len() as u64 + approvals.rows_affected() + answers.rows_affected())
+    Ok(runs.len() as u64
+        + approvals.rows_affected()
+        + conversations.rows_affected()
+        + answers.rows_affected())
 }

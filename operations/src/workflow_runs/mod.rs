@@ -25,4 +25,5 @@ pub use model::{RunStatus, SteerError, WorkflowRun};
 pub use retry_workflow_run::{RetryWorkflowRun, SkipWorkflowStep};
 pub use set_run_variables::{MoveWorkflowRun, SetRunVariables};
 pub use start_workflow::{StartWorkflow, StartWorkflowError, StartedRun};
+pub(crate) use steer::end_for_good;
 pub use steer::{CancelWorkflowRun, PauseWorkflowRun, ResumeWorkflowRun};

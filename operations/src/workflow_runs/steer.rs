@@ -3,6 +3,7 @@
 use domain::{Cx, Permission, WorkflowRunId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 use store::{WriteTx, runs::Finished};
 
 use super::{
@@ -35,18 +36,21 @@ impl Operation for CancelWorkflowRun {
         if !stored.status.is_alive() && stored.status != RunStatus::Dead {
             return Err(wrong(&stored, "not over yet", "cancelled"));
         }
-        sql::forget_waits(tx.conn(), self.run).await?;
-        let after = sql::set_status(
-            tx.conn(),
-            self.run,
-            RunStatus::Cancelled,
-            None,
-            Some(cx.now),
-        )
-        .await?;
+        let after = end_for_good(tx.conn(), cx, self.run).await?;
         let change = Finished::cancelled(self.run, &after.title, &after.workflow);
-        Ok(tx.commit(change, after.seen()).await?)
+        Ok(tx.commit(change, after).await?)
     }
+}
+
+/// Ends a run that is alive, whose worker is fenced off.
+pub(crate) async fn end_for_good(
+    conn: &mut PgConnection,
+    cx: &Cx,
+    run_id: WorkflowRunId,
+) -> sqlx::Result<WorkflowRun> {
+    sql::forget_waits(conn, run_id).await?;
+    let after = sql::set_status(conn, run_id, RunStatus::Cancelled, None, Some(cx.now)).await?;
+    Ok(after.seen())
 }
 
 /// Stop a run of a workflow for now. A step that has begun may still end; nothing further is done until
