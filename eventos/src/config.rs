@@ -63,6 +63,8 @@ pub(crate) struct Config {
     pub(crate) webhooks: WebhooksConfig,
     /// The worker that executes workflows.
     pub(crate) workflows: WorkflowsConfig,
+    /// The language model that agents ask.
+    pub(crate) models: ModelsConfig,
     /// The MCP server.
     pub(crate) mcp: McpConfig,
     /// Logs.
@@ -215,6 +217,37 @@ pub(crate) struct WorkflowsConfig {
     pub(crate) http_secret: Option<Secret>,
 }
 
+/// The language model that agents ask.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ModelsConfig {
+    /// Provider and model, such as `anthropic/claude-sonnet-5-5`.
+    pub(crate) model: String,
+    /// The provider's key; without one agents say what to set. Usually set as `ANTHROPIC_API_KEY`.
+    pub(crate) key: Option<Secret>,
+    /// Where the provider is reached, if not at its own address.
+    pub(crate) url: Option<String>,
+    /// The revision of the provider's interface, for gateways that speak an older one (`2023-06-01`).
+    pub(crate) version: Option<String>,
+    /// Whether its calls cost nothing, as those of a model on a machine of your own.
+    pub(crate) unmetered: bool,
+    /// A file with more prices, in the form of `llm/prices.toml`.
+    pub(crate) prices: Option<PathBuf>,
+}
+
+impl Default for ModelsConfig {
+    fn default() -> Self {
+        Self {
+            model: "anthropic/claude-sonnet-5-5".to_owned(),
+            key: None,
+            url: None,
+            version: None,
+            unmetered: false,
+            prices: None,
+        }
+    }
+}
+
 /// The MCP server.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -263,6 +296,7 @@ impl Default for Config {
             stripe: StripeConfig::default(),
             webhooks: WebhooksConfig::default(),
             workflows: WorkflowsConfig::default(),
+            models: ModelsConfig::default(),
             mcp: McpConfig::default(),
             log: LogConfig::default(),
             sources: Sources::default(),
@@ -408,6 +442,7 @@ impl Config {
             ("DATABASE_URL", ["store", "url"]),
             ("DATABASE_REPLICA_URL", ["store", "replica_url"]),
             ("EVENTOS_PG_BIN", ["store", "binaries"]),
+            ("ANTHROPIC_API_KEY", ["models", "key"]),
         ] {
             if let Some(value) = get(key) {
                 set(&mut table, &path, value);
@@ -447,7 +482,7 @@ fn set(table: &mut toml::Table, path: &[&str], value: &str) {
         }
         [
             section @ ("store" | "organization" | "limits" | "mail" | "sms" | "stripe" | "webhooks"
-            | "workflows" | "mcp" | "log"),
+            | "workflows" | "models" | "mcp" | "log"),
             leaf,
         ] => {
             let section = table

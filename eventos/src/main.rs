@@ -16,6 +16,7 @@ mod home;
 mod listen;
 mod logging;
 mod mail;
+mod models;
 mod payments;
 mod signals;
 mod unsubscribe;

@@ -9,7 +9,7 @@ use workflows::{Options, StoredDefinitions, Worker};
 
 use crate::{
     config::{Config, Secret},
-    payments,
+    models, payments,
 };
 
 /// A worker as the settings want it.
@@ -35,8 +35,10 @@ pub(crate) fn prepare(
         .with_key(key)
         .with_payments(payments::prepare(config, key)?);
     let definitions = Arc::new(StoredDefinitions::new(app.clone()));
+    let agents = models::agents(&app, config, key)?;
     let worker = Worker::new(app, store.clone(), definitions, options);
-    worker.map_err(|error| anyhow!(error.message))
+    let worker = worker.map_err(|error| anyhow!(error.message))?;
+    Ok(worker.with_agents(Arc::new(agents)))
 }
 
 /// The machine and the process, as people tell workers apart.

@@ -367,7 +367,9 @@ pub struct CallCx {
     pub agent: String,
     /// Which step of it.
     pub step: String,
-    /// Today as `2026-11-23`, for the prices.
+    /// When it is made, in microseconds since 1970 of the product's clock.
+    pub at: i64,
+    /// The same day as `2026-11-23`, for the prices.
     pub today: String,
     /// A number for the pauses between tries, so that not everybody comes back at once.
     pub jitter: u64,

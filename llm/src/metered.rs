@@ -45,6 +45,8 @@ pub struct Settled {
     pub cost: Option<i64>,
     /// Why it stopped, or `error: ` and what went wrong.
     pub outcome: String,
+    /// Milliseconds in all.
+    pub took_ms: u64,
     /// Milliseconds until the first word.
     pub first_token_ms: Option<u64>,
 }
@@ -159,6 +161,7 @@ impl Meter {
 
     async fn end(self, outcome: &Result<String, ModelError>) -> Result<(), ModelError> {
         let mut settled = self.settled;
+        settled.took_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let has_begun = settled.served_model.is_some();
         settled.outcome = match outcome {
             Ok(reason) => reason.clone(),

@@ -18,6 +18,7 @@ pub use http::{PATH, router};
 pub use options::Options;
 pub use rmcp::model::ProtocolVersion;
 pub use server::{Caller, Server, serve_stdio};
+pub use tools::described;
 
 #[cfg(all(not(debug_assertions), feature = "conformance-fixtures"))]
 compile_error!("conformance-fixtures answers to anybody and must not reach a release build");

@@ -26,6 +26,7 @@ impl Execution<'_> {
         path: &str,
         entry: &Entry,
         input: &Value,
+        always: bool,
     ) -> Result<Stepped, Halt> {
         for number in 1..=ASKED {
             let part = |what: &str| match number {
@@ -40,7 +41,8 @@ impl Execution<'_> {
                 };
                 Some(digest)
             } else {
-                match self.ask_about(&part("approval"), entry, input).await? {
+                let about = part("approval");
+                match self.ask_about(&about, entry, input, always).await? {
                     Asked::NotNeeded => None,
                     Asked::Refused(failure) => return refused(&failure),
                     Asked::For(digest) => Some(digest),
@@ -54,8 +56,14 @@ impl Execution<'_> {
                     Decided::Failed(error) => return Ok(Stepped::Failed(error)),
                     Decided::As(answer) if answer["decision"] == "approved" => {}
                     Decided::As(answer) => {
-                        let message =
-                            format!("A person had to decide, and it was {}.", answer["decision"]);
+                        let decision = answer["decision"].as_str().unwrap_or("expired");
+                        let note = answer["note"]
+                            .as_str()
+                            .map(|note| format!(" They said: {note}"));
+                        let message = format!(
+                            "A person had to decide, and it was {decision}.{}",
+                            note.unwrap_or_default()
+                        );
                         return Ok(failed("not_approved", &message));
                     }
                 }
@@ -73,18 +81,27 @@ impl Execution<'_> {
         ))
     }
 
-    async fn ask_about(&mut self, path: &str, entry: &Entry, input: &Value) -> Result<Asked, Halt> {
+    async fn ask_about(
+        &mut self,
+        path: &str,
+        entry: &Entry,
+        input: &Value,
+        always: bool,
+    ) -> Result<Asked, Halt> {
         let dry = self.cx().in_mode(Mode::DryRun);
         if let Err(failure) = entry.run(&self.engine.app, &dry, input.clone(), None).await {
             return Ok(Asked::Refused(failure));
         }
         let changes = dry.recorded();
-        let Some(reason) = self.engine.approvals.verdict(entry.name, input, &changes) else {
+        let reason = self.engine.approvals.verdict(entry.name, input, &changes);
+        // What changes nothing needs nobody's word.
+        let proposed = (always && !changes.is_empty()).then(|| "An agent proposes it.".to_owned());
+        let Some(reason) = reason.or(proposed) else {
             return Ok(Asked::NotNeeded);
         };
         let digest = dry.digest(&changes);
         let request = Request {
-            title: entry.title(),
+            title: title(entry, input),
             show: json!({}),
             expires_at: dry.now.plus_seconds(DECIDE_SECONDS),
             operation: Some((entry.name.to_owned(), input.clone(), changes)),
@@ -212,6 +229,14 @@ impl Execution<'_> {
             Err(failure) => Ok(Decided::Failed(error_of(&failure))),
         }
     }
+}
+
+/// What a person reads first: what the steps are for, where the operation says so.
+fn title(entry: &Entry, input: &Value) -> String {
+    let given = (entry.name == "apply_changes").then(|| input["title"].as_str());
+    given
+        .flatten()
+        .map_or_else(|| entry.title(), ToOwned::to_owned)
 }
 
 enum Asked {

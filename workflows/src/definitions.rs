@@ -77,6 +77,16 @@ pub struct Called {
     pub title: String,
 }
 
+impl Called {
+    /// An agent that a workflow asks: the run of a program of its own.
+    pub(crate) fn agent(name: &str) -> Self {
+        Self {
+            version: 1,
+            title: format!("The agent {name}"),
+        }
+    }
+}
+
 /// No workflows at all; jobs run all the same.
 pub struct NoDefinitions;
 

@@ -14,6 +14,7 @@ use domain::{Actor, Checkpoint, Cx, Permissions, context::Entropy};
 use futures_util::FutureExt as _;
 use operations::{
     App,
+    conversations::AGENT_PREFIX,
     workflows::{End, Next, Program, Retry, Step, StepError},
 };
 use serde_json::{Value, json};
@@ -148,6 +149,8 @@ impl Engine {
         }
         let program = if run.workflow.starts_with(PREFIX) {
             JobProgram::read(run.definition.as_ref()).map(|job| Box::new(job) as Box<dyn Program>)
+        } else if run.workflow.starts_with(AGENT_PREFIX) {
+            self.agents.program(run).await
         } else {
             self.definitions.program(run).await
         };

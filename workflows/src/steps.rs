@@ -6,6 +6,7 @@
 use domain::{Checkpoint, Cx, Timestamp, context::Mode, fault::Failure};
 use operations::{
     Effect, Entry, catalog,
+    conversations::AGENT_PREFIX,
     workflows::{Action, Awaited, Step, StepError},
 };
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use store::runs::{Awaited as StoredAwaited, NewRun, Settled, StepRecord};
 use uuid::Uuid;
 
 use crate::{
+    definitions::Called,
     engine::{Execution, Halt, Stepped, step_error},
     http::Call,
 };
@@ -47,16 +49,25 @@ impl Execution<'_> {
                 output,
                 budget_micro_usd,
             } => {
-                let cx = self.cx();
-                let asked = self
-                    .engine
-                    .agents
-                    .ask(&cx, agent, input, output, *budget_micro_usd);
-                match asked.await {
-                    Ok(answer) => self.record(path, "agent", input, answer).await,
+                let workflow = format!("{AGENT_PREFIX}{agent}");
+                let task =
+                    json!({"input": input, "output": output, "budget_micro_usd": budget_micro_usd});
+                self.call(path, &workflow, &task).await
+            }
+            Action::Perform { task } => {
+                let (cx, run) = (self.cx(), self.run);
+                match self.engine.agents.perform(&cx, run, path, task).await {
+                    Ok(answer) => self.record(path, "perform", &Value::Null, answer).await,
                     Err(error) => Ok(Stepped::Failed(error)),
                 }
             }
+            Action::Propose { name, input } => match catalog::find(name) {
+                Some(entry) => self.operation_with_approval(path, entry, input, true).await,
+                None => Ok(failed(
+                    "operation_not_found",
+                    &format!("There is no operation {name:?}."),
+                )),
+            },
         }
     }
 
@@ -74,7 +85,9 @@ impl Execution<'_> {
             };
         }
         if self.engine.approvals.may_ask(name) {
-            return self.operation_with_approval(path, entry, input).await;
+            return self
+                .operation_with_approval(path, entry, input, false)
+                .await;
         }
         match self.write(path, entry, input, None).await? {
             Ok(answer) => Ok(Stepped::Done(answer)),
@@ -146,10 +159,14 @@ impl Execution<'_> {
         let run_id = if let Some(begun) = self.done(&begin) {
             begun["run"].as_str().and_then(|id| id.parse().ok())
         } else {
-            let organization = self.run.lease.organization_id;
-            let called = match self.engine.definitions.called(organization, workflow).await {
-                Ok(called) => called,
-                Err(error) => return Ok(Stepped::Failed(error)),
+            let called = if let Some(agent) = workflow.strip_prefix(AGENT_PREFIX) {
+                Called::agent(agent)
+            } else {
+                let organization = self.run.lease.organization_id;
+                match self.engine.definitions.called(organization, workflow).await {
+                    Ok(called) => called,
+                    Err(error) => return Ok(Stepped::Failed(error)),
+                }
             };
             let checkpoint = self.checkpoint(&begin, "call", params);
             let cx = self.cx().with_checkpoint(checkpoint);
@@ -183,7 +200,7 @@ impl Execution<'_> {
         cx: &Cx,
         path: &str,
         workflow: &str,
-        called: crate::definitions::Called,
+        called: Called,
         params: &Value,
     ) -> NewRun {
         NewRun {
@@ -295,6 +312,8 @@ pub(crate) fn kind_of(action: &Action) -> &'static str {
         Action::Call { .. } => "call",
         Action::Emit { .. } => "emit",
         Action::Agent { .. } => "agent",
+        Action::Perform { .. } => "perform",
+        Action::Propose { .. } => "operation",
         Action::Keep { .. } => "keep",
     }
 }

@@ -2,6 +2,7 @@
 
 mod acting;
 mod approvals;
+mod chat;
 mod completions;
 mod demo;
 mod doctor;
@@ -53,6 +54,8 @@ enum Command {
     Workflow(workflow::Workflow),
     /// See and decide what waits for a person's word.
     Approvals(approvals::Approvals),
+    /// Talk to the organizer's assistant, and decide what it proposes.
+    Chat(chat::Chat),
     /// Execute workflows, beside the server or on another machine.
     Work(work::Work),
     /// Bring the database up to date.
@@ -87,6 +90,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
             | Command::Member(_)
             | Command::Workflow(_)
             | Command::Approvals(_)
+            | Command::Chat(_)
             | Command::Doctor(_)
             | Command::Migrate(_)
             | Command::Completions(_)
@@ -103,6 +107,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Member(member) => member.run(&config).await,
         Command::Workflow(workflow) => workflow.run(&config).await,
         Command::Approvals(approvals) => approvals.run(&config).await,
+        Command::Chat(chat) => chat.run(&config).await,
         Command::Work(work) => work.run(config).await,
         Command::Migrate(migrate) => migrate.run(&config).await,
         Command::Demo(demo) => demo.run(&config).await,

@@ -1,13 +1,20 @@
 //! `eventos serve`: the server.
 
-use std::{net::SocketAddr, process::ExitCode, time::Instant};
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Instant};
 
 use anyhow::{Context as _, Result};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Opened;
-use crate::{config::Config, demo, home, listen, mail::Outgoing, signals::Signals, web, worker};
+use crate::{
+    config::Config,
+    demo, home, listen,
+    mail::Outgoing,
+    signals::Signals,
+    web::{self, Door},
+    worker,
+};
 
 /// Start the server.
 #[derive(Debug, Default, clap::Args)]
@@ -64,12 +71,30 @@ impl Serve {
         } else {
             None
         };
-        let router = web::router(&opened.app, &opened.database, &config, key, &stop)?;
+        // Of several organizations, the chat is that of the settings'; with none named there, of none.
+        let home = home::choose(&opened.app, &config, None).await.ok();
+        let door = home.map(|home| {
+            let visitor = (home.organization_id, home.owner_id);
+            Arc::new(Door::new(
+                key,
+                visitor,
+                config.url().starts_with("https://"),
+            ))
+        });
+        let opening = door.as_ref().and_then(|door| door.path());
+        let router = web::router(&opened.app, &opened.database, &config, key, door, &stop)?;
         tracing::info!(
             seconds = started.elapsed().as_secs_f64(),
             "Ready at {}/ (MCP at {0}/mcp)",
             config.url()
         );
+        if let Some(path) = opening {
+            // On the terminal only: whoever reads the log must not come in.
+            eprintln!(
+                "Chat at {}{path} (works once, within 15 minutes)",
+                config.url()
+            );
+        }
         let serving = listen::serve(listener, router, listen::HEAD_WITHIN, &stop);
         let working = async {
             match worker {

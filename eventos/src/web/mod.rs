@@ -3,6 +3,7 @@
 
 mod approvals;
 mod buyer;
+mod chat;
 mod hooks;
 mod orders;
 mod stripe;
@@ -25,6 +26,8 @@ use operations::{App, Toolset};
 use store::Store;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use chat::Door;
+
 use crate::{config::Config, database::Database, unsubscribe};
 
 struct Served {
@@ -39,6 +42,7 @@ pub(crate) fn router(
     database: &Database,
     config: &Config,
     key: [u8; 32],
+    door: Option<Arc<Door>>,
     stop: &CancellationToken,
 ) -> Result<Router> {
     let landing = include_str!("../landing.html").replace("{{url}}", &escaped(&config.url()));
@@ -56,6 +60,10 @@ pub(crate) fn router(
         .route("/readyz", get(ready))
         .with_state(served);
     let pages = pages.merge(approvals::router(app, key)).merge(way_out);
+    let pages = match door {
+        Some(door) => pages.merge(chat::router(app, door, stop)),
+        None => pages,
+    };
     let pages = pages.merge(survey::router(app, key));
     let pages = pages.merge(hooks::router(app));
     let pages = pages.merge(orders::router(app, config, key));

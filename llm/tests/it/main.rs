@@ -42,6 +42,7 @@ fn call() -> CallCx {
         run: None,
         agent: "organizer".to_owned(),
         step: "m1".to_owned(),
+        at: 0,
         today: "2026-11-23".to_owned(),
         jitter: 1,
         patience: Patience {

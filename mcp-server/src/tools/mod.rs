@@ -13,7 +13,7 @@ use std::panic::AssertUnwindSafe;
 
 use domain::{Cx, context::Mode, fault::Failure};
 use futures_util::FutureExt as _;
-use operations::{Effect, Shelf};
+use operations::{Effect, Entry, Shelf};
 use rmcp::{
     ErrorData, RoleServer,
     model::{CallToolRequestParams, CallToolResponse, InputResponses, Tool},
@@ -41,6 +41,19 @@ pub(crate) fn list(shared: &Shared, connection: &Connection) -> Vec<Tool> {
         .collect();
     tools.extend(search::doors(&behind));
     tools
+}
+
+/// An operation as clients are told of it: its description, and the schema of its input without what belongs to the
+/// protocol.
+pub fn described(entry: &'static Entry) -> (String, Value) {
+    let offer = Offer::new(entry);
+    let mut schema = Value::Object((*offer.tool.input_schema).clone());
+    if let Some(fields) = schema["properties"].as_object_mut() {
+        for field in [envelope::DRY_RUN, envelope::KEY, envelope::CONFIRM] {
+            fields.shift_remove(field);
+        }
+    }
+    (entry.description(), schema)
 }
 
 /// A tool of any connection, by name; who may use it is decided when it is called.

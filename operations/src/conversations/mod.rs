@@ -21,7 +21,7 @@ pub use ask_agent::{AskAgent, AskAgentError};
 pub use get_conversation::{ConversationDetail, GetConversation};
 pub use list_conversations::ListConversations;
 pub use model::{Conversation, ConversationEntry, ConversationStatus, EntryKind, TurnOutcome};
-pub use progress::{Began, Note, history, note};
+pub use progress::{Began, Note, history, note, rights};
 pub use record_turn::{RecordTurn, RecordTurnError};
 pub use stop_conversation::StopConversation;
 

@@ -3,6 +3,7 @@
 
 use domain::{ConversationId, Cx, Permission, Permissions, UserId};
 use serde_json::Value;
+use sqlx::PgConnection;
 use store::StoreError;
 
 use super::{model::EntryKind, sql};
@@ -33,22 +34,38 @@ pub async fn history(
     let Some(row) = sql::get(tx.conn(), cx, id, None).await? else {
         return Ok(None);
     };
-    let members = organizations::members(tx.conn()).await?;
-    let Some(member) = members.into_iter().find(|one| one.user_id == row.user_id) else {
+    let Some(rights) = of_member(tx.conn(), row.user_id).await? else {
         return Ok(None);
     };
     let (turns, is_tainted) = sql::history(tx.conn(), id, turn).await?;
     let began: Permissions = (row.permissions.iter())
         .filter_map(|name| name.parse::<Permission>().ok())
         .collect();
-    let permissions = began
-        .intersect(member.role.permissions())
-        .intersect(Permissions::all_for_tokens());
     Ok(Some(Began {
         turns,
         is_tainted,
-        permissions,
+        permissions: began.intersect(rights),
         user_id: row.user_id,
+    }))
+}
+
+/// What an agent may do for a member: what they may, but for what no token may; nothing when they have left.
+pub async fn rights(
+    app: &App,
+    cx: &Cx,
+    user_id: UserId,
+) -> Result<Option<Permissions>, StoreError> {
+    let mut tx = app.store().read(cx).await?;
+    Ok(of_member(tx.conn(), user_id).await?)
+}
+
+async fn of_member(conn: &mut PgConnection, user_id: UserId) -> sqlx::Result<Option<Permissions>> {
+    let members = organizations::members(conn).await?;
+    let member = members.into_iter().find(|one| one.user_id == user_id);
+    Ok(member.map(|one| {
+        one.role
+            .permissions()
+            .intersect(Permissions::all_for_tokens())
     }))
 }
 

@@ -104,7 +104,6 @@ mod tests {
                 run_id: None,
                 agent: agent.to_owned(),
                 step: "m1".to_owned(),
-                attempt: 1,
                 model: "anthropic/claude-haiku-5-5".to_owned(),
                 worst: 40_000,
                 run_limit: None,

@@ -16,8 +16,6 @@ pub struct Attempt {
     pub agent: String,
     /// Which step of it.
     pub step: String,
-    /// Counted from 1.
-    pub attempt: i32,
     /// Provider and model, such as `anthropic/claude-sonnet-5-5`.
     pub model: String,
     /// The most it may cost, in millionths of a US dollar.
@@ -149,7 +147,6 @@ mod tests {
             run_id: None,
             agent: "organizer".to_owned(),
             step: "m1".to_owned(),
-            attempt: 1,
             model: "anthropic/claude-sonnet-5-5".to_owned(),
             worst,
             run_limit: None,

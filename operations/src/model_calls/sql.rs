@@ -97,13 +97,12 @@ pub(super) async fn insert(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into model_call (organization_id, id, run_id, agent, step, attempt, model, reserved, started_at) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         select $1, $2, $3, $4, $5, 1 + count(*), $6, $7, $8 from model_call where run_id = $3 and step = $5",
         cx.organization_id as _,
         id as _,
         attempt.run_id as _,
         attempt.agent,
         attempt.step,
-        attempt.attempt,
         attempt.model,
         attempt.worst,
         cx.now as _,

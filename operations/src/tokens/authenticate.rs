@@ -50,6 +50,18 @@ impl Grant {
         }
     }
 
+    /// What an agent's run may look at: what its context may, and nothing is written.
+    pub fn looking(cx: &Cx) -> Self {
+        Self {
+            organization_id: cx.organization_id,
+            actor: cx.actor.clone(),
+            permissions: cx.permissions,
+            toolsets: None,
+            read_only: true,
+            expires_at: None,
+        }
+    }
+
     /// A context for one request.
     pub fn context(&self) -> Cx {
         let mut cx = Cx::new(self.organization_id, self.actor.clone(), self.permissions);

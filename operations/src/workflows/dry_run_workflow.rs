@@ -261,6 +261,10 @@ impl Trial<'_> {
                     Ok(json!({"decision": "approved", "by": null, "note": null})),
                 )
             }
+            // No definition has these: they are an agent's own.
+            Action::Perform { .. } | Action::Propose { .. } => {
+                ("agent", json!({}), Vec::new(), Ok(json!({})))
+            }
             Action::Http { method, url, body } => (
                 "http",
                 json!({"body": body}),

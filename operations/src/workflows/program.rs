@@ -107,6 +107,19 @@ pub enum Action {
         /// What it may cost at most, in millionths of a US dollar.
         budget_micro_usd: i64,
     },
+    /// Something of an agent's own, such as a question to its model: done by the host of agents, whose words these are. Done
+    /// again after a crash, so it changes nothing.
+    Perform {
+        /// What to do, as the agent's program and its host agree.
+        task: Value,
+    },
+    /// An operation that a person must agree to first, whatever the policy says.
+    Propose {
+        /// The operation's name.
+        name: String,
+        /// Its command as JSON.
+        input: Value,
+    },
     /// Nothing outside: the value is kept as the step's output.
     Keep {
         /// The value.
