@@ -12,16 +12,15 @@ use llm::{
     complete,
 };
 use operations::{
-    App, catalog,
+    App,
     conversations::{self, AGENT_PREFIX, Began, EntryKind, Note},
     organizations::GetContext,
     workflows::{Program, StepError},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::runs::Run;
 use tokio_util::sync::CancellationToken;
-use workflows::{AgentRunner, Reply as Answer};
+use workflows::{AgentRunner, Reply as Answer, Run};
 
 use crate::{
     belt,
@@ -183,11 +182,12 @@ impl Agents {
             Ok(model) => model,
             Err(missing) => return Err(failed("no_model", missing, false)),
         };
-        let talk = Talk::of(&self.app, cx, run);
-        talk.note(task.notes.into_iter().map(Shown::note).collect())
+        let audience = Audience::of(&self.app, cx, run);
+        audience
+            .note(task.notes.into_iter().map(Shown::note).collect())
             .await;
         let call = call_of(cx, run, path, task.budget);
-        let reply = follow(&talk, cx, path, model.as_ref(), &task.request, &call).await;
+        let reply = follow(&audience, cx, path, model.as_ref(), &task.request, &call).await;
         let reply = reply.map_err(|error| {
             failed(
                 "model_failed",
@@ -195,14 +195,14 @@ impl Agents {
                 false,
             )
         })?;
-        talk.note(said_by(path, &reply, &task.proposes)).await;
+        audience.note(said_by(path, &reply, &task.proposes)).await;
         Ok(json!({"reply": reply}))
     }
 }
 
 /// Asks a model, passing on what it says as it says it.
 async fn follow(
-    talk: &Talk<'_>,
+    audience: &Audience<'_>,
     cx: &Cx,
     path: &str,
     model: &dyn ChatModel,
@@ -249,7 +249,7 @@ async fn follow(
             body: json!({"step": path, "text": heard.text, "is_first": is_first}),
             replaces: is_first.then(|| format!("{path}/")),
         };
-        talk.note(vec![note]).await;
+        audience.note(vec![note]).await;
     }
 }
 
@@ -261,13 +261,13 @@ struct Heard {
 }
 
 /// Where people follow a turn; nowhere for the step of a workflow.
-struct Talk<'a> {
+struct Audience<'a> {
     app: &'a App,
     cx: &'a Cx,
     at: Option<(ConversationId, i32)>,
 }
 
-impl<'a> Talk<'a> {
+impl<'a> Audience<'a> {
     fn of(app: &'a App, cx: &'a Cx, run: &Run) -> Self {
         let at = match Params::of(&run.params) {
             Ok(Params::Talk {
@@ -313,26 +313,11 @@ fn said_by(path: &str, reply: &Reply, proposes: &[String]) -> Vec<Note> {
         notes.push(Note {
             part: format!("{path}.c{place}"),
             kind: EntryKind::Tool,
-            body: json!({"tool": name, "label": label(name, args), "state": state}),
+            body: json!({"tool": name, "label": said::label(name, args), "state": state}),
             replaces: None,
         });
     }
     notes
-}
-
-/// `List events: Rust Night`, for people.
-fn label(name: &str, args: &Value) -> String {
-    let title =
-        catalog::find(name).map_or_else(|| name.replace('_', " "), operations::Entry::title);
-    let texts = args
-        .as_object()
-        .into_iter()
-        .flat_map(|fields| fields.values());
-    let first = texts.filter_map(Value::as_str).next();
-    match first {
-        Some(text) => format!("{title}: {}", text.chars().take(80).collect::<String>()),
-        None => title,
-    }
 }
 
 impl AgentRunner for Agents {
@@ -360,8 +345,9 @@ impl AgentRunner for Agents {
                     Ok(json!({"results": looked}))
                 }
                 Ok(Task::Note { notes }) => {
-                    let talk = Talk::of(&self.app, cx, run);
-                    talk.note(notes.into_iter().map(Shown::note).collect())
+                    let audience = Audience::of(&self.app, cx, run);
+                    audience
+                        .note(notes.into_iter().map(Shown::note).collect())
                         .await;
                     Ok(json!({}))
                 }

@@ -2,7 +2,7 @@
 
 use domain::{Actor, Cx, OrganizationId, Permissions, Timestamp, WorkflowRunId, context::Entropy};
 use futures_util::future::BoxFuture;
-use llm::{CallCx, Ledger, ModelError, ModelId, Reservation, Settled};
+use llm::{CallCx, Ledger, Line, ModelError, ModelId, Settled};
 use operations::{
     App,
     model_calls::{self, Attempt, ReserveError, Settlement},
@@ -40,7 +40,7 @@ impl Ledger for Books {
         call: &'a CallCx,
         model: &'a ModelId,
         worst: i64,
-    ) -> BoxFuture<'a, Result<Reservation, ModelError>> {
+    ) -> BoxFuture<'a, Result<Line, ModelError>> {
         Box::pin(async move {
             let attempt = Attempt {
                 run_id: call.run.map(WorkflowRunId::from),
@@ -51,7 +51,7 @@ impl Ledger for Books {
                 run_limit: call.run_limit,
             };
             match model_calls::reserve(&self.app, &cx(call, 0), &attempt).await {
-                Ok(id) => Ok(Reservation(id.into())),
+                Ok(id) => Ok(Line(id.into())),
                 Err(error @ ReserveError::Overdrawn(_)) => Err(ModelError::Budget(
                     domain::text::sentence(&error.to_string()),
                 )),
@@ -63,7 +63,7 @@ impl Ledger for Books {
     fn settle<'a>(
         &'a self,
         call: &'a CallCx,
-        reservation: Reservation,
+        line: Line,
         settled: Settled,
     ) -> BoxFuture<'a, Result<(), ModelError>> {
         Box::pin(async move {
@@ -79,7 +79,7 @@ impl Ledger for Books {
                 outcome: settled.outcome.chars().take(500).collect(),
                 first_token_ms: settled.first_token_ms.and_then(|ms| i32::try_from(ms).ok()),
             };
-            let id = reservation.0.into();
+            let id = line.0.into();
             let written =
                 model_calls::settle(&self.app, &cx(call, settled.took_ms), id, &settlement).await;
             written.map_err(|error| ModelError::Bookkeeping(error.to_string()))

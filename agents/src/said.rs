@@ -1,6 +1,8 @@
 //! What was said, as it is kept: without what only belongs to one turn. Pure.
 
 use llm::{Block, Message};
+use operations::catalog;
+use serde_json::Value;
 
 /// How much of a tool's result later turns are told, in characters.
 const RESULT: usize = 2_000;
@@ -53,6 +55,21 @@ pub(crate) fn told_again(turns: Vec<Vec<Message>>) -> Vec<Message> {
         kept.push(turn);
     }
     kept.into_iter().rev().flatten().collect()
+}
+
+/// `List events: Rust Night`, for people.
+pub(crate) fn label(name: &str, args: &Value) -> String {
+    let title =
+        catalog::find(name).map_or_else(|| name.replace('_', " "), operations::Entry::title);
+    let mut texts = args
+        .as_object()
+        .into_iter()
+        .flat_map(|fields| fields.values());
+    let first = texts.find_map(Value::as_str);
+    match first {
+        Some(text) => format!("{title}: {}", text.chars().take(80).collect::<String>()),
+        None => title,
+    }
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ impl Turn {
         }
     }
 
-    fn replied(&mut self, reply: Reply) {
+    fn replied(&mut self, reply: &Reply) {
         self.notes.clear();
         let message = Message {
             role: Role::Assistant,
@@ -137,7 +137,7 @@ impl Turn {
             .filter(|block| matches!(block, Block::ToolUse { .. }))
             .collect();
         if uses.is_empty() {
-            self.finish(&reply);
+            self.finish(reply);
             return;
         }
         let calls: Vec<Call> = uses
@@ -264,7 +264,7 @@ impl Turn {
         self.notes.push(json!({
             "part": format!("m{}.c{place}", self.model_calls),
             "kind": "tool",
-            "body": {"tool": call.name, "state": state, "detail": detail},
+            "body": {"tool": call.name, "label": said::label(&call.name, &call.args), "state": state, "detail": detail},
         }));
         call.result = Some((shown, is_error));
         self.tell_results();
@@ -312,21 +312,21 @@ impl Turn {
         perform(format!("m{}", self.model_calls + 1), task)
     }
 
-    fn end(&self, over: &Over) -> Result<Next, StepError> {
+    fn end(&self, over: &Over) -> Next {
         let (outcome, message) = match over {
             Over::Answered(_) => ("answered", Value::Null),
             Over::Failed(error) => ("failed", json!(error.message)),
         };
         match &self.plan.ending {
-            Ending::Conversation { .. } if self.recorded => Ok(Next::End(match over {
+            Ending::Conversation { .. } if self.recorded => Next::End(match over {
                 Over::Answered(text) => End::Done(json!({"answer": text})),
                 Over::Failed(error) => End::Skipped(error.message.clone()),
-            })),
+            }),
             Ending::Conversation { .. } if !self.notes.is_empty() && !self.noted => {
-                Ok(Next::Do(perform(
+                Next::Do(perform(
                     "note".to_owned(),
                     json!({"do": "note", "notes": self.notes}),
-                )))
+                ))
             }
             Ending::Conversation { id, turn } => {
                 let messages =
@@ -337,13 +337,13 @@ impl Turn {
                     name: "record_turn".to_owned(),
                     input,
                 };
-                Ok(Next::Do(Step {
+                Next::Do(Step {
                     path: "end".to_owned(),
                     action,
                     retry: Retry::default(),
-                }))
+                })
             }
-            Ending::Output { .. } => Ok(Next::End(match over {
+            Ending::Output { .. } => Next::End(match over {
                 Over::Failed(error) => End::Failed(error.clone()),
                 Over::Answered(text) => match serde_json::from_str(text) {
                     Ok(output) => End::Done(output),
@@ -352,7 +352,7 @@ impl Turn {
                         "The agent's answer is no JSON, though it had to fit a schema.",
                     )),
                 },
-            })),
+            }),
         }
     }
 }
@@ -373,7 +373,7 @@ impl Program for Turn {
     }
 
     fn next(&self, _: Timestamp) -> Result<Next, StepError> {
-        self.due_step()
+        Ok(self.due_step())
     }
 }
 
@@ -382,7 +382,7 @@ impl Turn {
     fn catch_up(&mut self) {
         while let Some(path) = self.due_path() {
             match self.told.remove(&path) {
-                Some(Ok(output)) => self.done(&path, output),
+                Some(Ok(output)) => self.done(&path, &output),
                 Some(Err(failure)) => self.failed(&path, &failure),
                 None => return,
             }
@@ -391,22 +391,22 @@ impl Turn {
 
     fn due_path(&self) -> Option<String> {
         match self.due_step() {
-            Ok(Next::Do(step)) => Some(step.path),
-            _ => None,
+            Next::Do(step) => Some(step.path),
+            Next::End(_) => None,
         }
     }
 
-    fn done(&mut self, path: &str, output: Value) {
+    fn done(&mut self, path: &str, output: &Value) {
         match read_path(path) {
             At::Model(number) => {
                 self.model_calls = number;
                 match serde_json::from_value(output["reply"].clone()) {
-                    Ok(reply) => self.replied(reply),
+                    Ok(reply) => self.replied(&reply),
                     Err(_) => {
                         self.over = Some(Over::Failed(error(
                             "agent_reply",
                             "The model's reply was not kept as it should be.",
-                        )))
+                        )));
                     }
                 }
             }
@@ -419,7 +419,7 @@ impl Turn {
             }
             At::Proposal(place) => {
                 // What it answers may hold what strangers wrote.
-                let mark = &hex(&fingerprint(path, &output))[..8];
+                let mark = &hex::encode(fingerprint(path, output))[..8];
                 let content = format!(
                     "A person has agreed, and it is done. It answered: <untrusted-{mark}>{output}</untrusted-{mark}>"
                 );
@@ -456,7 +456,7 @@ impl Turn {
         }
     }
 
-    fn due_step(&self) -> Result<Next, StepError> {
+    fn due_step(&self) -> Next {
         if let Some(over) = &self.over {
             return self.end(over);
         }
@@ -467,10 +467,7 @@ impl Turn {
                     .map(|call| json!({"name": call.name, "args": call.args}))
                     .collect();
                 let path = format!("m{}.r{first}", self.model_calls);
-                Ok(Next::Do(perform(
-                    path,
-                    json!({"do": "look", "calls": looks}),
-                )))
+                Next::Do(perform(path, json!({"do": "look", "calls": looks})))
             }
             Some((place, Kind::Propose, calls)) => {
                 let action = Action::Propose {
@@ -478,17 +475,17 @@ impl Turn {
                     input: calls[0].args.clone(),
                 };
                 let path = format!("m{}.w{place}", self.model_calls);
-                Ok(Next::Do(Step {
+                Next::Do(Step {
                     path,
                     action,
                     retry: Retry::default(),
-                }))
+                })
             }
             None if self.model_calls >= self.plan.spec.limits.model_calls => {
                 let message = "The assistant needed more steps than a turn allows, so it was stopped. Ask for a part of it.";
                 self.end(&Over::Failed(error("agent_too_long", message)))
             }
-            None => Ok(Next::Do(self.ask_model())),
+            None => Next::Do(self.ask_model()),
         }
     }
 }
@@ -537,10 +534,6 @@ fn fingerprint(name: &str, args: &Value) -> [u8; 32] {
     // The same arguments in another order are written alike by the same model; a different order is a different call, which
     // the limit on all calls ends.
     Sha256::digest(format!("{name}\0{args}")).into()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn error(code: &str, message: &str) -> StepError {

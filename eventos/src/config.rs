@@ -372,7 +372,7 @@ impl Default for LogConfig {
     fn default() -> Self {
         Self {
             format: LogFormat::Text,
-            filter: "info,sqlx=warn".to_owned(),
+            filter: "info,sqlx=warn,rmcp=warn".to_owned(),
         }
     }
 }

@@ -22,7 +22,7 @@ pub use chat::{
 };
 pub use complete::complete;
 pub use error::ModelError;
-pub use metered::{Ledger, Metered, Reservation, Settled};
+pub use metered::{Ledger, Line, Metered, Settled};
 pub use prices::{Prices, PricesError};
 pub use retrying::Retrying;
 

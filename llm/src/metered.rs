@@ -17,20 +17,20 @@ pub trait Ledger: Send + Sync + 'static {
         call: &'a CallCx,
         model: &'a ModelId,
         worst: i64,
-    ) -> BoxFuture<'a, Result<Reservation, ModelError>>;
+    ) -> BoxFuture<'a, Result<Line, ModelError>>;
 
     /// Writes down how an attempt ended.
     fn settle<'a>(
         &'a self,
         call: &'a CallCx,
-        reservation: Reservation,
+        line: Line,
         settled: Settled,
     ) -> BoxFuture<'a, Result<(), ModelError>>;
 }
 
 /// An attempt that is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reservation(pub Uuid);
+pub struct Line(pub Uuid);
 
 /// How an attempt ended.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -87,13 +87,13 @@ impl<M: ChatModel> ChatModel for Metered<M> {
             let id = self.inner.id();
             let worst = self.prices.worst(id, &call.today, request);
             let worst = worst.ok_or_else(|| ModelError::PriceUnknown(id.clone()))?;
-            let reservation = self.ledger.reserve(call, id, worst).await?;
+            let line = self.ledger.reserve(call, id, worst).await?;
             let meter = Meter {
                 ledger: Arc::clone(&self.ledger),
                 prices: Arc::clone(&self.prices),
                 model: id.clone(),
                 call: call.clone(),
-                reservation,
+                line,
                 begun: Instant::now(),
                 settled: Settled::default(),
             };
@@ -113,7 +113,7 @@ struct Meter {
     prices: Arc<Prices>,
     model: ModelId,
     call: CallCx,
-    reservation: Reservation,
+    line: Line,
     begun: Instant,
     settled: Settled,
 }
@@ -168,7 +168,7 @@ impl Meter {
             Err(error) => format!("error: {error}"),
         };
         // What the provider refused before it began costs nothing; what broke off costs what was used until then, which
-        // only the provider knows: then the reservation counts.
+        // only the provider knows: then what was reserved counts.
         settled.cost = match (outcome, has_begun) {
             (Ok(_), _) => self
                 .prices
@@ -176,8 +176,6 @@ impl Meter {
             (Err(_), false) => Some(0),
             (Err(_), true) => None,
         };
-        self.ledger
-            .settle(&self.call, self.reservation, settled)
-            .await
+        self.ledger.settle(&self.call, self.line, settled).await
     }
 }

@@ -31,3 +31,6 @@ pub use retry::delay;
 pub use scheduler::Scheduler;
 pub use stored::StoredDefinitions;
 pub use worker::{Clock, Options, Worker};
+
+/// A run that a worker has claimed, as hosts of agents see it.
+pub use store::runs::Run;

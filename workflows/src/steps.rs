@@ -305,7 +305,7 @@ impl Execution<'_> {
 /// What kind of step an action is, as it is written down.
 pub(crate) fn kind_of(action: &Action) -> &'static str {
     match action {
-        Action::Operation { .. } => "operation",
+        Action::Operation { .. } | Action::Propose { .. } => "operation",
         Action::Wait { .. } => "wait",
         Action::Approve { .. } => "approve",
         Action::Http { .. } => "http",
@@ -313,7 +313,6 @@ pub(crate) fn kind_of(action: &Action) -> &'static str {
         Action::Emit { .. } => "emit",
         Action::Agent { .. } => "agent",
         Action::Perform { .. } => "perform",
-        Action::Propose { .. } => "operation",
         Action::Keep { .. } => "keep",
     }
 }

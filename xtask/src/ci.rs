@@ -113,7 +113,16 @@ pub(crate) fn payment_judges() -> Result<ExitCode> {
 /// Lets only a buyer in Chromium judge.
 pub(crate) fn browser_judges() -> Result<ExitCode> {
     step("program", || {
-        let programs = ["build", "-p", "eventos", "-p", "payments", "--all-features"];
+        let programs = [
+            "build",
+            "-p",
+            "eventos",
+            "-p",
+            "llm",
+            "-p",
+            "payments",
+            "--all-features",
+        ];
         cargo(&programs, &[])
     })?;
     let mut all = checks::Tally::default();

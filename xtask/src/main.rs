@@ -33,7 +33,7 @@ usage: cargo xtask <chore>
                         beside (see bench/README.md)
   mail-checks           let mail servers judge the adapters of delivery; the last step of ci does it, too
   payment-checks        let Stripe's SDK and localstripe judge payments and its simulator; the last step of ci does it, too
-  browser-checks        let a buyer in Chromium pay orders; the last step of ci does it, too, where there is a Chromium
+  browser-checks        let people in Chromium pay orders and chat; the last step of ci does it, too, where there is a Chromium
   workflow-checks       play orders, waits and mails with a moved clock, killing the program; the last step of ci does it, too
   api-checks            attack the API by what it says of itself; the last step of ci does it, too
   mcp-checks [options]  let them judge MCP servers that are up

@@ -129,7 +129,7 @@ fn surfaces_cannot_see_the_store() {
 #[test]
 fn ports_see_nothing_but_words() {
     // What leads outside knows neither the database nor the rules that call it.
-    for port in ["delivery", "payments"] {
+    for port in ["delivery", "llm", "payments"] {
         let manifest = fs::read_to_string(root().join(port).join("Cargo.toml")).unwrap();
         for above in ["\nstore", "\noperations", "\nworkflows", "\ntestkit"] {
             assert!(

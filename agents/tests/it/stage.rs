@@ -18,7 +18,7 @@ use operations::{
 };
 use store::Store;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use workflows::{NoDefinitions, Options, Worker};
+use workflows::{Definitions, NoDefinitions, Options, Worker};
 
 /// How long a test waits for what must come before it fails.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -34,12 +34,21 @@ impl Stage {
         }
     }
 
-    fn store(&self) -> Store {
+    pub(crate) fn store(&self) -> Store {
         Store::connect(&store::Options::new(self.scene.database.url())).unwrap()
     }
 
     /// A worker whose agents ask a model, until the guard is dropped. What it held is then another's after half a second.
     pub(crate) fn work(&self, model: Result<Arc<dyn ChatModel>, String>) -> DropGuard {
+        self.work_on(Arc::new(NoDefinitions), model)
+    }
+
+    /// The same, with workflows.
+    pub(crate) fn work_on(
+        &self,
+        definitions: Arc<dyn Definitions>,
+        model: Result<Arc<dyn ChatModel>, String>,
+    ) -> DropGuard {
         let store = self.store();
         let app = App::new(store.clone(), operations::Options::unlimited());
         let tools = mcp_server::Options::new([7; 32]);
@@ -50,7 +59,7 @@ impl Stage {
         options.poll = Duration::from_millis(30);
         options.lease = Duration::from_millis(500);
         options.grace = Duration::from_millis(1);
-        let worker = Worker::new(app, store, Arc::new(NoDefinitions), options).unwrap();
+        let worker = Worker::new(app, store, definitions, options).unwrap();
         let worker = worker.with_agents(Arc::new(agents));
         let stop = CancellationToken::new();
         let stopping = stop.clone();

@@ -184,13 +184,13 @@ async fn later_turns_know_what_was_said_before() {
 async fn without_a_model_it_says_in_a_line_what_to_set() {
     let stage = Stage::new().await;
     let missing = "No model is set: put ANTHROPIC_API_KEY into the environment.";
-    let _working = stage.work(Err(missing.to_owned()));
+    let without = stage.work(Err(missing.to_owned()));
     let id = stage.say("Hello").await.id;
     let seen = stage.until(id, ConversationStatus::Failed).await;
     assert_eq!(seen.entries.last().unwrap().body["message"], missing);
     // It is said again once there is one.
     let (_, metered) = stage.model([Ok(vec![says("Hello.")])]);
-    drop(_working);
+    drop(without);
     let _working = stage.work(Ok(metered));
     stage.say_again(id, "Hello?").await;
     stage.until(id, ConversationStatus::Idle).await;

@@ -391,7 +391,9 @@ impl Screen {
                     &format!("    refused: {}", detail.lines().next().unwrap_or_default())
                 )
             );
-        } else if let Some(label) = body["label"].as_str() {
+        } else if let Some(label) = body["label"].as_str()
+            && self.seen.insert(format!("{}/{}", entry.turn, entry.part))
+        {
             println!("{}", self.paint("2", &format!("  · {label}")));
         }
     }

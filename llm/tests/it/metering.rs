@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 use llm::{
-    CallCx, Ledger, Metered, ModelError, ModelId, Prices, Reservation, Retrying, Settled, complete,
+    CallCx, Ledger, Line, Metered, ModelError, ModelId, Prices, Retrying, Settled, complete,
     testing::script::Fault,
 };
 use uuid::Uuid;
@@ -23,7 +23,7 @@ impl Ledger for Book {
         _: &'a CallCx,
         _: &'a ModelId,
         worst: i64,
-    ) -> BoxFuture<'a, Result<Reservation, ModelError>> {
+    ) -> BoxFuture<'a, Result<Line, ModelError>> {
         let refuse = self.refuse;
         let mut lines = self.lines.lock().unwrap();
         let place = u128::try_from(lines.len()).unwrap();
@@ -34,17 +34,17 @@ impl Ledger for Book {
             if refuse {
                 return Err(ModelError::Budget("nothing is left".to_owned()));
             }
-            Ok(Reservation(Uuid::from_u128(place)))
+            Ok(Line(Uuid::from_u128(place)))
         })
     }
 
     fn settle<'a>(
         &'a self,
         _: &'a CallCx,
-        reservation: Reservation,
+        line: Line,
         settled: Settled,
     ) -> BoxFuture<'a, Result<(), ModelError>> {
-        let place = usize::try_from(reservation.0.as_u128()).unwrap();
+        let place = usize::try_from(line.0.as_u128()).unwrap();
         self.lines.lock().unwrap()[place].1 = Some(settled);
         Box::pin(async { Ok(()) })
     }

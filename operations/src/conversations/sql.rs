@@ -108,7 +108,7 @@ pub(super) async fn rows(
              run.status as "run_status?: RunStatus",
              exists (select from approval where approval.run_id = turn.run_id and approval.status = 'pending'
                        and approval.expires_at > $5) as "is_deciding!",
-             coalesce((select sum(coalesce(cost, reserved)) from model_call join conversation_turn spending
+             coalesce((select sum(cost) from model_call join conversation_turn spending
                          on spending.run_id = model_call.run_id
                        where spending.conversation_id = conversation.id), 0)::bigint as "cost!"
            from conversation
@@ -307,7 +307,7 @@ pub(super) async fn history(
 /// What a turn's run has cost.
 pub(super) async fn cost(conn: &mut PgConnection, run_id: WorkflowRunId) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
-        r#"select coalesce(sum(coalesce(cost, reserved)), 0)::bigint as "cost!" from model_call where run_id = $1"#,
+        r#"select coalesce(sum(cost), 0)::bigint as "cost!" from model_call where run_id = $1"#,
         run_id as _
     )
     .fetch_one(conn)

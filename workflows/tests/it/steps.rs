@@ -54,7 +54,7 @@ async fn every_kind_of_step_works() {
     let output = &run["output"];
     assert_eq!(output["call"], json!({"status": 200, "body": {}}));
     assert_eq!(output["child"], json!({"inner": 7}));
-    assert_eq!(output["asked"], json!({"failed": "unavailable"}));
+    assert_eq!(output["asked"], json!({"failed": "call_failed"}));
     assert_eq!(output["kept"], json!([1, 2]));
     assert_eq!(
         stage.outside.calls().values().sum::<u32>(),

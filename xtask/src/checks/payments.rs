@@ -49,6 +49,18 @@ pub(crate) fn in_the_browser(peers: &Peers, debug: &Path, tally: &mut Tally) {
             .arg(&out);
         last_line(&mut command, &out, "checkout")
     });
+    tally.check("chat: by a person in Chromium and at a terminal", || {
+        let out = peers.out("chat")?;
+        let mut command = peers.script(&crate::root().join("checks/chat.cjs"));
+        command
+            .args(["--chromium", &which(chromium)?, "--program"])
+            .arg(debug.join("eventos"))
+            .arg("--model")
+            .arg(debug.join("llm-fake"))
+            .arg("--folder")
+            .arg(&out);
+        last_line(&mut command, &out, "chat")
+    });
 }
 
 /// Where a program of the `PATH` is.

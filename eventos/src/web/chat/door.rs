@@ -36,7 +36,7 @@ impl Door {
     ) -> Self {
         let mut random = [0; 24];
         Entropy::System.fill(&mut random);
-        let code: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let code = hex::encode(random);
         let until = Timestamp::now().plus_seconds(CODE);
         Self {
             key,

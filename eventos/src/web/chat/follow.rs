@@ -1,7 +1,7 @@
 //! A conversation as it happens, as server-sent events. Each names the number of the entry it brings, so a browser that lost
 //! the line goes on behind it, whichever process answers.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, fmt::Write as _, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -113,10 +113,8 @@ impl Following {
             } else {
                 "entry"
             };
-            text.push_str(&format!(
-                "id: {}\nevent: {name}\ndata: {data}\n\n",
-                entry.seq
-            ));
+            let seq = entry.seq;
+            let _ = write!(text, "id: {seq}\nevent: {name}\ndata: {data}\n\n");
         }
         let state = json!({
             "status": detail.conversation.status,
@@ -125,7 +123,7 @@ impl Following {
         });
         let state = state.to_string();
         if state != self.shown {
-            text.push_str(&format!("event: state\ndata: {state}\n\n"));
+            let _ = write!(text, "event: state\ndata: {state}\n\n");
             self.shown = state;
         }
         text

@@ -67,10 +67,15 @@ fn status(status: ConversationStatus) -> &'static str {
 pub(super) fn conversation(detail: &ConversationDetail) -> String {
     let conversation = &detail.conversation;
     let mut log = String::new();
+    let mut proposals = detail.proposals.iter().peekable();
     for entry in whole(&detail.entries) {
+        // A proposal stands where it was made.
+        while let Some(approval) = proposals.next_if(|approval| approval.created_at < entry.at) {
+            log += &proposal(conversation.id, approval);
+        }
         log += &self::entry(&entry);
     }
-    for approval in &detail.proposals {
+    for approval in proposals {
         log += &proposal(conversation.id, approval);
     }
     let last = detail.entries.last().map_or(0, |entry| entry.seq);
