@@ -381,6 +381,16 @@ mod tests {
              select organization_id, gen_random_uuid(), event_id, id, 2, 'Ada Lovelace', 'ada@example.org', 'waiting', now() \
              from ticket_type";
         scene.database.tell(waiting).await;
+        let organization = uuid::Uuid::from(scene.cx.organization_id);
+        let talked = format!(
+            "insert into conversation (organization_id, id, agent, title, user_id, permissions, turn_count, last_seq, created_at, updated_at)
+             select '{organization}', gen_random_uuid(), 'organizer', 'Refund Ada Lovelace', user_id, '{{}}', 1, 1, now(), now() from member;
+             insert into conversation_turn (organization_id, conversation_id, number, outcome, messages, started_at, ended_at)
+             select organization_id, id, 1, 'answered', '[\"Ada Lovelace <ada@example.org>\"]', now(), now() from conversation;
+             insert into conversation_entry (organization_id, conversation_id, seq, turn, part, kind, body, at)
+             select organization_id, id, 1, 1, 'm1', 'said', '{{\"text\": \"Ada Lovelace, ada@example.org\"}}', now() from conversation"
+        );
+        scene.database.tell(&talked).await;
         let input = json!({"event": event, "segment": "all", "subject": "Hello", "body": "Dear Ada Lovelace"});
         let asked = RequestApproval::of("send_message", input);
         let asked = scene.run(asked).await.unwrap();
@@ -402,6 +412,9 @@ mod tests {
         let holding = tables_with(&scene, "Ada Lovelace").await;
         let expected = [
             "approval",
+            "conversation",
+            "conversation_entry",
+            "conversation_turn",
             "idempotency_key",
             "invoice",
             "invoice_address",

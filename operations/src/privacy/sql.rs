@@ -314,7 +314,8 @@ pub(super) async fn records(
            entry as (
              update conversation_entry set body = '{"text": "erased"}' where mentions(body::text, $1, $2)
              returning conversation_id)
-           update conversation set title = 'erased' where mentions(title, $1, $2)"#,
+           update conversation set title = 'erased'
+           where mentions(title, $1, $2) or id in (select conversation_id from turn union select conversation_id from entry)"#,
         &traces.ids,
         &traces.addresses,
     )
