@@ -65,7 +65,7 @@ async function main() {
   children.push(spawn(given.model, [`127.0.0.1:${modelPort}`, file], { stdio: "ignore" }));
   const serve = () =>
     new Promise((done, failed) => {
-      const child = spawn(given.program, ["serve", "--listen", `127.0.0.1:${port}`], { env, stdio: ["ignore", "pipe", "pipe"] });
+      const child = spawn(given.program, ["serve", "--chat-link", "--listen", `127.0.0.1:${port}`], { env, stdio: ["ignore", "pipe", "pipe"] });
       children.push(child);
       let text = "";
       const hear = (piece) => {

@@ -55,7 +55,15 @@ pub enum Actor {
     },
 }
 
+/// What the workflow of an agent's run begins with.
+pub const AGENT_PREFIX: &str = "agent:";
+
 impl Actor {
+    /// Whether it is an agent that acts for a member.
+    pub fn is_agent(&self) -> bool {
+        matches!(self, Self::Workflow { workflow, .. } if workflow.starts_with(AGENT_PREFIX))
+    }
+
     /// A stable key for limits and idempotency: the same actor has the same key.
     pub fn key(&self) -> String {
         match self {

@@ -52,6 +52,12 @@ async fn an_event_comes_into_being_by_talking() {
     let proposal = stage.proposal(id).await;
     assert_eq!(proposal.title, "Rust Night at Factory Berlin");
     assert_eq!(proposal.preview.len(), 6, "{:?}", proposal.preview);
+    let mails = "select count(*) from message";
+    assert_eq!(
+        stage.scene.database.count(mails).await,
+        0,
+        "who talks needs no mail about it"
+    );
     let events = || stage.scene.run(ListEvents::default());
     assert!(
         events().await.unwrap().items.is_empty(),

@@ -159,7 +159,14 @@ impl Talk<'_> {
     async fn ask(&mut self, prompt: &str) -> Result<Option<String>> {
         print!("{prompt}");
         std::io::stdout().flush()?;
-        Ok(self.lines.next_line().await?)
+        tokio::select! {
+            line = self.lines.next_line() => Ok(line?),
+            pressed = tokio::signal::ctrl_c() => {
+                pressed?;
+                println!();
+                Ok(None)
+            }
+        }
     }
 
     /// What was said before.

@@ -1,6 +1,6 @@
 //! `eventos serve`: the server.
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Instant};
+use std::{io::IsTerminal as _, net::SocketAddr, process::ExitCode, sync::Arc, time::Instant};
 
 use anyhow::{Context as _, Result};
 use tokio::net::TcpListener;
@@ -18,6 +18,10 @@ use crate::{
 
 /// Start the server.
 #[derive(Debug, Default, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are switches of the command line"
+)]
 pub(super) struct Serve {
     /// Where to listen, such as 127.0.0.1:4280.
     #[arg(long, value_name = "ADDR:PORT", env = "EVENTOS_LISTEN")]
@@ -31,6 +35,9 @@ pub(super) struct Serve {
     /// Offer only these groups of tools over MCP, separated by commas.
     #[arg(long, value_delimiter = ',')]
     toolsets: Option<Vec<String>>,
+    /// Print the link to the chat even where nobody sits at a terminal.
+    #[arg(long)]
+    chat_link: bool,
     /// Execute no workflows; `eventos work` does it elsewhere.
     #[arg(long)]
     no_worker: bool,
@@ -88,8 +95,8 @@ impl Serve {
             "Ready at {}/ (MCP at {0}/mcp)",
             config.url()
         );
-        if let Some(path) = opening {
-            // On the terminal only: whoever reads the log must not come in.
+        // Whoever reads the log must not come in: only a terminal is told, or who asks for it.
+        if let Some(path) = opening.filter(|_| self.chat_link || std::io::stderr().is_terminal()) {
             eprintln!(
                 "Chat at {}{path} (works once, within 15 minutes)",
                 config.url()

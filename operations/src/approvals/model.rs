@@ -2,6 +2,7 @@
 
 use domain::{
     Actor, ApiTokenId, ApprovalId, Permissions, Timestamp, Untrusted, UserId, WorkflowRunId,
+    context::AGENT_PREFIX,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -170,7 +171,10 @@ impl Requester {
                 Ok(token_id) => Self::Token(token_id, user_id),
                 Err(_) => Self::Nobody("an unknown token".to_owned()),
             },
-            ("workflow", _) => Self::Nobody(format!("the workflow {}", text("workflow"))),
+            ("workflow", _) => Self::Nobody(match text("workflow").strip_prefix(AGENT_PREFIX) {
+                Some(agent) => format!("the agent {agent}"),
+                None => format!("the workflow {}", text("workflow")),
+            }),
             _ => Self::Nobody("EventOS".to_owned()),
         }
     }

@@ -322,6 +322,11 @@ impl Asking {
     async fn tell(&self, conn: &mut PgConnection, cx: &Cx, id: ApprovalId) -> sqlx::Result<()> {
         let mut deciders = organizations::members(conn).await?;
         deciders.retain(|member| may_decide(self.decides, member.role));
+        // Whoever talks to an agent sees what it proposes where they talk.
+        let talks = |member: &organizations::Member| Some(member.user_id) == cx.actor.user_id();
+        if cx.actor.is_agent() && deciders.iter().any(talks) {
+            return Ok(());
+        }
         let actor = serde_json::to_value(&cx.actor).expect("an actor is plain data");
         let question = Question {
             approval_id: id,

@@ -25,5 +25,4 @@ pub use progress::{Began, Note, history, note, rights};
 pub use record_turn::{RecordTurn, RecordTurnError};
 pub use stop_conversation::StopConversation;
 
-/// What the workflow of an agent's run begins with.
-pub const AGENT_PREFIX: &str = "agent:";
+pub use domain::context::AGENT_PREFIX;

@@ -8,7 +8,7 @@ use axum::{
     http::header,
     response::{IntoResponse as _, Response},
 };
-use domain::{ConversationId, Cx, Timestamp};
+use domain::{ConversationId, Cx, Fault as _, FaultKind, Timestamp};
 use futures_util::stream;
 use operations::{
     App,
@@ -78,8 +78,19 @@ impl Following {
                 conversation: self.id,
                 after: Some(self.after),
             };
-            let Ok(detail) = self.app.run(&self.cx, get).await else {
-                return None;
+            let detail = match self.app.run(&self.cx, get).await {
+                Ok(detail) => detail,
+                // The database is away, or somebody has many pages open: it goes on in a moment.
+                Err(error)
+                    if matches!(
+                        error.spec().kind,
+                        FaultKind::Limited | FaultKind::Unavailable
+                    ) =>
+                {
+                    self.pause = RESTING;
+                    continue;
+                }
+                Err(_) => return None,
             };
             let text = self.tell(&detail);
             let is_resting = detail.conversation.status == ConversationStatus::Idle;

@@ -3,6 +3,8 @@
 //! Steps have these paths: `m3` asks the model for the third time, `m3.r0` looks things up for its first calls, `m3.w2` proposes
 //! its third one, `note` shows what is left to show, `end` ends the turn of a conversation.
 
+mod calls;
+
 use std::collections::{HashMap, HashSet};
 
 use domain::{ConversationId, Permissions, Timestamp};
@@ -11,14 +13,12 @@ use llm::{
 };
 use operations::workflows::{Action, End, Next, Program, Retry, Step, StepError};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
+
+use calls::{Call, Kind, fingerprint};
+
+pub(crate) use calls::READ_RESULT;
 
 use crate::{roster::Spec, said};
-
-/// How much of a result the model is shown at once, in characters.
-const RESULT: usize = 8_000;
-/// The tool that shows the rest.
-pub(crate) const READ_RESULT: &str = "read_result";
 
 /// What a turn is made of, all of it known before it begins.
 pub(crate) struct Plan {
@@ -67,20 +67,6 @@ pub(crate) struct Turn {
     recorded: bool,
     /// What steps came to that are not due yet: a run that is taken up tells of them in any order.
     told: HashMap<String, Result<Value, StepError>>,
-}
-
-struct Call {
-    id: String,
-    name: String,
-    args: Value,
-    kind: Kind,
-    result: Option<(String, bool)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Look,
-    Propose,
 }
 
 enum Over {
@@ -164,130 +150,6 @@ impl Turn {
             StopReason::PauseTurn => return,
             _ => Over::Answered(reply.text()),
         });
-    }
-
-    /// A call as it will be made, or with what is wrong with it.
-    fn call(&mut self, block: &Block) -> Option<Call> {
-        let Block::ToolUse {
-            id,
-            name,
-            args,
-            raw,
-        } = block
-        else {
-            return None;
-        };
-        self.tool_calls += 1;
-        let mut call = Call {
-            id: id.clone(),
-            name: name.clone(),
-            args: args.clone(),
-            kind: Kind::Look,
-            result: None,
-        };
-        let limits = self.plan.spec.limits;
-        let print = fingerprint(name, args);
-        let made = self.made.entry(print).or_default();
-        *made += 1;
-        let made = *made;
-        let refused = if raw.is_some() {
-            Some("The arguments are no JSON object. Write them again.".to_owned())
-        } else if self.tool_calls > limits.tool_calls {
-            Some("That was the last call this turn allows. Answer with what you have, and say what is missing.".to_owned())
-        } else if made > limits.identical_calls {
-            Some(format!(
-                "You have made this very call {limits} times. Do something else.",
-                limits = limits.identical_calls
-            ))
-        } else if self.rejected.contains(&print) {
-            Some("A person has rejected exactly this. Do not propose it again.".to_owned())
-        } else {
-            None
-        };
-        if made > limits.identical_calls + 2 {
-            self.over = Some(Over::Failed(error(
-                "agent_loops",
-                "The assistant kept repeating itself, so it was stopped.",
-            )));
-        }
-        if let Some(refused) = refused {
-            call.result = Some((refused, true));
-        } else if name == READ_RESULT {
-            call.result = Some(self.rest(args));
-        } else if self.plan.spec.writes.contains(name) {
-            call.kind = Kind::Propose;
-        } else if !self.plan.spec.reads.contains(name) {
-            let message = format!("There is no tool {name:?}. Use those you were given.");
-            call.result = Some((message, true));
-        }
-        Some(call)
-    }
-
-    /// The rest of a long result.
-    fn rest(&self, args: &Value) -> (String, bool) {
-        let long = args["call"].as_str().and_then(|call| self.long.get(call));
-        let Some(long) = long else {
-            return ("There is no long result of that call.".to_owned(), true);
-        };
-        let offset = args["offset"]
-            .as_u64()
-            .and_then(|n| usize::try_from(n).ok())
-            .unwrap_or(0);
-        let piece: String = long.chars().skip(offset).take(RESULT).collect();
-        (piece, false)
-    }
-
-    /// What a call came to.
-    fn settle(&mut self, place: usize, content: &str, is_error: bool) {
-        let Some(call) = self.calls.get_mut(place) else {
-            return;
-        };
-        self.is_tainted |= content.contains("<untrusted-");
-        let count = content.chars().count();
-        let shown = if count > RESULT {
-            self.long.insert(call.id.clone(), content.to_owned());
-            let head: String = content.chars().take(RESULT).collect();
-            format!(
-                "{head}\n… {} more characters: {READ_RESULT} {{\"call\": \"{}\", \"offset\": {RESULT}}}",
-                count - RESULT,
-                call.id
-            )
-        } else {
-            content.to_owned()
-        };
-        let state = if is_error { "refused" } else { "done" };
-        let detail: String = if is_error {
-            content.chars().take(300).collect()
-        } else {
-            String::new()
-        };
-        self.notes.push(json!({
-            "part": format!("m{}.c{place}", self.model_calls),
-            "kind": "tool",
-            "body": {"tool": call.name, "label": said::label(&call.name, &call.args), "state": state, "detail": detail},
-        }));
-        call.result = Some((shown, is_error));
-        self.tell_results();
-    }
-
-    /// Once all calls of a reply have come to something, the model is told.
-    fn tell_results(&mut self) {
-        if self.calls.is_empty() || self.calls.iter().any(|call| call.result.is_none()) {
-            return;
-        }
-        let blocks = self.calls.drain(..).filter_map(|call| {
-            let (content, is_error) = call.result?;
-            Some(Block::ToolResult {
-                id: call.id,
-                content,
-                is_error,
-            })
-        });
-        let message = Message {
-            role: Role::User,
-            blocks: blocks.collect(),
-        };
-        self.messages.push(message);
     }
 
     /// The calls that are made next: looks that follow each other at once, or one proposal.
@@ -528,12 +390,6 @@ fn read_path(path: &str) -> At {
                 .unwrap_or_default(),
         ),
     }
-}
-
-fn fingerprint(name: &str, args: &Value) -> [u8; 32] {
-    // The same arguments in another order are written alike by the same model; a different order is a different call, which
-    // the limit on all calls ends.
-    Sha256::digest(format!("{name}\0{args}")).into()
 }
 
 fn error(code: &str, message: &str) -> StepError {
