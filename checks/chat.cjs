@@ -6,31 +6,8 @@
 "use strict";
 const { spawn, execFileSync } = require("node:child_process");
 const fs = require("node:fs");
-const net = require("node:net");
-const os = require("node:os");
 const path = require("node:path");
-const { createRequire } = require("node:module");
-
-const given = {};
-for (let i = 2; i < process.argv.length; i += 2) given[process.argv[i].slice(2)] = process.argv[i + 1];
-const { chromium } = createRequire(path.join(given.modules, "x.js"))("playwright-core");
-
-const children = [];
-const leftovers = [];
-let looked = 0;
-const wrong = [];
-function expect(what, holds, saw) {
-  looked += 1;
-  if (!holds) wrong.push(`${what}: ${saw}`);
-  console.log(`${holds ? "ok   " : "WRONG"} ${what}${holds ? "" : `: ${saw}`}`);
-}
-const freePort = () =>
-  new Promise((done) => {
-    const server = net.createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => done(port));
-    });
-  });
+const { given, children, expect, freePort, folder, launch, run } = require("./browser.cjs");
 
 const steps = (title, day, hall) => [
   { name: "hall", operation: "save_venue", input: { name: hall, city: "Berlin", capacity: 80 } },
@@ -56,9 +33,7 @@ const script = {
 async function main() {
   const [port, modelPort] = [await freePort(), await freePort()];
   const home = `http://127.0.0.1:${port}`;
-  const data = fs.mkdtempSync(path.join(os.tmpdir(), "eventos-chat-"));
-  fs.chmodSync(data, 0o755); // Root's PostgreSQL runs as another account, and has to get in.
-  leftovers.push(data);
+  const data = folder("chat");
   const env = { ...process.env, EVENTOS_DATA_DIR: data, EVENTOS_MODELS__URL: `http://127.0.0.1:${modelPort}`, ANTHROPIC_API_KEY: "a-key-of-a-check" };
   const file = path.join(given.folder, "script.json");
   fs.writeFileSync(file, JSON.stringify(script));
@@ -86,9 +61,7 @@ async function main() {
     server = await serve();
   };
 
-  const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync"];
-  const browser = await chromium.launch({ executablePath: given.chromium, args: flags });
+  const browser = await launch();
   const phone = await browser.newContext({ viewport: { width: 390, height: 844 } });
   const page = await phone.newPage();
   page.setDefaultTimeout(90_000);
@@ -181,14 +154,4 @@ async function main() {
   expect("both events are there", (await events()).sort().join() === "Jazz Night published,Rust Night published", (await events()).join());
 }
 
-function end() {
-  for (const child of children.reverse()) child.kill("SIGTERM");
-  setTimeout(() => {
-    for (const folder of leftovers) fs.rmSync(folder, { recursive: true, force: true });
-    for (const line of wrong) console.log(line);
-    console.log(`${looked} looked at, ${wrong.length} wrong`);
-    process.exit(wrong.length || !looked ? 1 : 0);
-  }, 3_000);
-}
-
-main().catch((error) => wrong.push(String(error.stack || error))).finally(end);
+run(main, 14);

@@ -5,32 +5,9 @@
 "use strict";
 const { spawn, execFileSync } = require("node:child_process");
 const fs = require("node:fs");
-const net = require("node:net");
-const os = require("node:os");
 const path = require("node:path");
-const { createRequire } = require("node:module");
+const { given, children, expect, freePort, folder, launch, run } = require("./browser.cjs");
 
-const given = {};
-for (let i = 2; i < process.argv.length; i += 2) given[process.argv[i].slice(2)] = process.argv[i + 1];
-const { chromium } = createRequire(path.join(given.modules, "x.js"))("playwright-core");
-
-const children = [];
-const leftovers = [];
-let looked = 0;
-const wrong = [];
-function expect(what, holds, saw) {
-  looked += 1;
-  if (!holds) wrong.push(`${what}: ${saw}`);
-  console.log(`${holds ? "ok   " : "WRONG"} ${what}${holds ? "" : `: ${saw}`}`);
-}
-
-const freePort = () =>
-  new Promise((done) => {
-    const server = net.createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => done(port));
-    });
-  });
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 async function until(what, holds) {
   const end = Date.now() + 90_000;
@@ -44,9 +21,7 @@ async function main() {
   const [shopPort, tillPort] = [await freePort(), await freePort()];
   const shop = `http://127.0.0.1:${shopPort}`;
   const till = `http://127.0.0.1:${tillPort}`;
-  const data = fs.mkdtempSync(path.join(os.tmpdir(), "eventos-checkout-"));
-  fs.chmodSync(data, 0o755); // Root's PostgreSQL runs as another account, and has to get in.
-  leftovers.push(data);
+  const data = folder("checkout");
   const env = {
     ...process.env,
     EVENTOS_DATA_DIR: data,
@@ -88,9 +63,7 @@ async function main() {
       body: JSON.stringify({ url: `${shop}/webhooks/stripe`, copies: 2, ...how }),
     });
 
-  const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync"];
-  const browser = await chromium.launch({ executablePath: given.chromium, args: flags });
+  const browser = await launch();
   const complaints = [];
   const buyer = async (how) => {
     const page = await (await browser.newContext(how)).newPage();
@@ -187,14 +160,4 @@ async function main() {
   await browser.close();
 }
 
-main()
-  .catch((error) => wrong.push(String(error && error.stack)))
-  .finally(() => {
-    for (const child of children.reverse()) child.kill("SIGTERM");
-    for (const one of wrong) console.log(one);
-    console.log(`${looked} looked at in Chromium, ${wrong.length} wrong`);
-    setTimeout(() => {
-      for (const one of leftovers) fs.rmSync(one, { recursive: true, force: true });
-      process.exit(wrong.length === 0 && looked > 12 ? 0 : 1);
-    }, 3_000);
-  });
+run(main, 13);

@@ -1,6 +1,6 @@
 //! Agents: a prompted model with tools, as programs of the workflow engine.
 //!
-//! A turn of a conversation is a run, and its program ([`turn`]) is pure: fed what its steps came to, it says what comes next. So a
+//! A turn of a conversation is a run, and its program (`turn`) is pure: fed what its steps came to, it says what comes next. So a
 //! crash costs at most one question to the model, any worker goes on with it, and every step is written down once. Looks go
 //! through our own MCP tools in this process, with no more rights than the person has; whatever writes is a proposal that a person
 //! agrees to. The roster (`agents/roster/`) says who there is, with which words and tools.

@@ -106,7 +106,7 @@ impl Turn {
         };
         self.is_tainted |= content.contains("<untrusted-");
         let count = content.chars().count();
-        let shown = if count > RESULT {
+        let told = if count > RESULT {
             self.long.insert(call.id.clone(), content.to_owned());
             let head: String = content.chars().take(RESULT).collect();
             format!(
@@ -117,18 +117,9 @@ impl Turn {
         } else {
             content.to_owned()
         };
-        let state = if is_error { "refused" } else { "done" };
-        let detail: String = if is_error {
-            content.chars().take(300).collect()
-        } else {
-            String::new()
-        };
-        self.notes.push(json!({
-            "part": format!("m{}.c{place}", self.model_calls),
-            "kind": "tool",
-            "body": {"tool": call.name, "label": said::label(&call.name, &call.args), "state": state, "detail": detail},
-        }));
-        call.result = Some((shown, is_error));
+        let at = (self.model_calls, place);
+        self.notes.push(shown(at, call, content, is_error));
+        call.result = Some((told, is_error));
         self.tell_results();
     }
 
@@ -158,4 +149,23 @@ pub(super) fn fingerprint(name: &str, args: &Value) -> [u8; 32] {
     // The same arguments in another order are written alike by the same model; a different order is a different call, which
     // the limit on all calls ends.
     Sha256::digest(format!("{name}\0{args}")).into()
+}
+
+/// What people see of a call that came to something: which one it is, and how far it has come.
+pub(super) fn shown(
+    (reply, place): (u32, usize),
+    call: &Call,
+    content: &str,
+    is_error: bool,
+) -> Value {
+    let state = if is_error { "refused" } else { "done" };
+    let detail: String = content
+        .chars()
+        .take(if is_error { 300 } else { 0 })
+        .collect();
+    json!({
+        "part": format!("m{reply}.c{place}"),
+        "kind": "tool",
+        "body": {"tool": call.name, "label": said::label(&call.name, &call.args), "state": state, "detail": detail},
+    })
 }

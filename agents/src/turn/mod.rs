@@ -14,7 +14,7 @@ use llm::{
 use operations::workflows::{Action, End, Next, Program, Retry, Step, StepError};
 use serde_json::{Value, json};
 
-use calls::{Call, Kind, fingerprint};
+use calls::{Call, Kind, fingerprint, shown};
 
 pub(crate) use calls::READ_RESULT;
 
@@ -131,6 +131,12 @@ impl Turn {
             .filter_map(|block| self.call(block))
             .collect();
         self.calls = calls;
+        for (place, call) in self.calls.iter().enumerate() {
+            if let Some((content, is_error)) = &call.result {
+                let at = (self.model_calls, place);
+                self.notes.push(shown(at, call, content, *is_error));
+            }
+        }
         self.tell_results();
     }
 

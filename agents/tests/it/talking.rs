@@ -211,6 +211,11 @@ async fn whoever_says_the_same_for_ever_is_stopped() {
     let id = stage.say("Go on").await.id;
     let seen = stage.until(id, ConversationStatus::Failed).await;
     assert!(model.asked().len() <= 6, "{}", model.asked().len());
+    let open = seen
+        .entries
+        .iter()
+        .filter(|entry| entry.body["state"] == "started");
+    assert_eq!(open.count(), 0, "each call is seen to come to something");
     let message = seen.entries.last().unwrap().body["message"]
         .as_str()
         .unwrap();
